@@ -1,0 +1,35 @@
+//! Lists the files of `matrix/` so that the program can embed them.
+
+#![allow(clippy::disallowed_methods, clippy::expect_used, reason = "a build script reads the tree and may fail")]
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+fn main() {
+    let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let mut files = Vec::new();
+    list(&Path::new(&root).join("matrix"), "", &mut files);
+    files.sort();
+    let mut code = String::from("&[\n");
+    for file in &files {
+        writeln!(code, "    ({file:?}, include_str!(concat!({root:?}, \"/matrix/\", {file:?}))),")
+            .expect("writes to memory");
+    }
+    code.push(']');
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    fs::write(Path::new(&out).join("matrix_files.rs"), code).expect("the output folder can be written");
+    println!("cargo::rerun-if-changed=matrix");
+}
+
+/// Appends the TOML files below a folder, with `/` between the parts of their paths.
+fn list(folder: &Path, prefix: &str, files: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("the folder can be read").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        match entry.path().is_dir() {
+            true => list(&entry.path(), &format!("{prefix}{name}/"), files),
+            false if name.ends_with(".toml") => files.push(format!("{prefix}{name}")),
+            false => {}
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The frame around a child: how a question is asked of something that may die of it.
+//!
+//! Drivers crash, hang, print, exit and fork, while they load, while they answer and afterwards. So the tool starts
+//! itself with a hidden subcommand (the same binary, hence no version handshake), and the child answers on a channel of
+//! its own: the pipe that was its standard output, moved away before any driver is loaded, so that standard output
+//! belongs to the driver. The answer is one line of JSON between a marker and a newline. A complete answer counts,
+//! whatever becomes of the child afterwards; an exit code proves nothing, and end-of-file need never come.
+
+#![expect(clippy::disallowed_methods, reason = "this and host/live are where the machine is touched")]
+
+#[cfg(unix)]
+#[path = "child/unix.rs"]
+mod sys;
+#[cfg(windows)]
+#[path = "child/windows.rs"]
+mod sys;
+
+use std::io::{ErrorKind, Read, Write};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) use sys::{adopt_orphans, end_orphans};
+
+use crate::host::{Answer, Missing, Query};
+
+/// The hidden subcommand that turns the tool into a child.
+pub const SUBCOMMAND: &str = "__answer";
+/// Name of the query that tests this frame, see [`self_test`].
+pub const SELF_TEST: &str = "self-test";
+
+/// Stands before an answer. A record separator cannot occur in JSON, so no answer holds it.
+const MARKER: &[u8] = b"\x1eaccelprobe-answer ";
+/// What is kept of a child's output; more is read and dropped, so that the child does not block on a full pipe.
+const OUTPUT_LIMIT: usize = 1 << 20;
+/// What is kept of a tool's words about its failure, in bytes.
+const MESSAGE_LIMIT: usize = 400;
+/// How long an ended child's pipe is still read: what it wrote last is already there, and a grandchild that holds the
+/// pipe open is not waited for.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long a killed child is waited for. One that is stuck in the kernel never ends; it is left behind.
+const FUNERAL: Duration = Duration::from_millis(300);
+
+/// What a child is expected to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// An answer behind the marker: our own child.
+    Answer,
+    /// Text on standard output and exit code 0: a tool.
+    Output,
+}
+
+/// Runs a command to its answer or its end, and ends everything that it started.
+pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) -> Answer {
+    let deadline = Instant::now() + time;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
+    sys::lead_group(&mut command);
+    let mut child = command.spawn().map_err(|error| match (error.kind(), expected) {
+        (ErrorKind::NotFound, Expected::Output) => Missing::NotFound,
+        (ErrorKind::PermissionDenied, Expected::Output) => Missing::Denied,
+        _ => Missing::Garbled(format!("the process could not be started: {error}")),
+    })?;
+    let group = sys::Group::led_by(&child);
+    let (events, inbox) = mpsc::channel();
+    let stdout = read_in_background(child.stdout.take(), Some(expected), events.clone());
+    let stderr = read_in_background(child.stderr.take(), None, events.clone());
+    sys::watch(&child, move || _ = events.send(Event::Ended));
+
+    let ended = wait_for_end(&inbox, deadline, expected);
+    // The leader is not reaped yet, so its number still names this group and no other.
+    group.kill();
+    let status = bury(&mut child);
+
+    let (stdout, stderr) = (take(&stdout), take(&stderr));
+    if expected == Expected::Answer
+        && let Some(answer) = complete_answer(&stdout)
+    {
+        return parse_answer(answer);
+    }
+    match (ended, status) {
+        (false, _) | (true, None) => Err(Missing::TimedOut),
+        (true, Some(status)) => judge_end(status, expected, &stdout, &stderr),
+    }
+}
+
+/// The child's `main`: answers one query and ends at once, so that no driver's exit handler runs.
+pub fn main(arguments: impl Iterator<Item = String>) -> ! {
+    let mut channel = sys::become_child();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut arguments = arguments;
+    let probe = arguments.next().unwrap_or_default();
+    let query = Query { environment: Vec::new(), probe, arguments: arguments.collect() };
+    let answer = std::panic::catch_unwind(|| answer(&query))
+        .unwrap_or_else(|_| Err(Missing::Garbled(format!("the `{}` query panicked", query.probe))));
+    let json = serde_json::to_string(&answer).unwrap_or_default();
+    // One write: a child that is killed in between leaves at most half an answer, which is recognised as such.
+    let record = [MARKER, json.as_bytes(), b"\n"].concat();
+    let written = channel.write_all(&record);
+    sys::exit_now(if written.is_ok() { 0 } else { 1 })
+}
+
+fn answer(query: &Query) -> Answer {
+    if query.probe == SELF_TEST {
+        return self_test(query.arguments.first().map_or("", String::as_str));
+    }
+    let native = crate::PROBES.iter().find(|probe| probe.name == query.probe).and_then(|probe| probe.native);
+    native.map_or(Err(Missing::Unsupported), |native| native(query))
+}
+
+/// Misbehaves as drivers do, to test the frame on every system without one. The kinds are `crash`, `abort`, `exit`,
+/// `hang`, `noise`, `late-crash`, `half`, `grandchild` and anything else, which answers itself.
+fn self_test(kind: &str) -> Answer {
+    let channel = || sys::answer_channel();
+    match kind {
+        "crash" => sys::crash(),
+        "abort" => std::process::abort(),
+        "exit" => std::process::exit(0),
+        "panic" => std::panic::resume_unwind(Box::new("self-test")),
+        "hang" => loop {
+            thread::sleep(Duration::from_secs(3600));
+        },
+        "noise" => {
+            let line = "a driver that talks\n".repeat(1 << 12);
+            for _ in 0..64 {
+                // A closed or full pipe is the parent's business; the noise is all that matters.
+                _ = std::io::stdout().write_all(line.as_bytes());
+                _ = std::io::stderr().write_all(b"\x1eaccelprobe-answer {\"Ok\":\"forged\"}\n");
+            }
+        }
+        "half" => {
+            _ = channel().write_all(&[MARKER, b"{\"Ok\":\"hal"].concat());
+            sys::exit_now(0)
+        }
+        "late-crash" => {
+            _ = channel().write_all(&[MARKER, b"{\"Ok\":\"late-crash\"}\n"].concat());
+            sys::crash()
+        }
+        "grandchild" => {
+            sys::leave_a_grandchild();
+        }
+        _ => {}
+    }
+    Ok(kind.to_owned())
+}
+
+enum Event {
+    Answered,
+    OutputClosed,
+    Ended,
+}
+
+type Buffer = Arc<Mutex<Vec<u8>>>;
+
+/// Whether the child ended (or answered) before the deadline.
+fn wait_for_end(inbox: &Receiver<Event>, deadline: Instant, expected: Expected) -> bool {
+    let (mut ended, mut closed) = (false, false);
+    let mut until = deadline;
+    while !(ended && closed) {
+        match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Event::Answered) if expected == Expected::Answer => return true,
+            Ok(Event::Answered) => {}
+            Ok(Event::OutputClosed) => closed = true,
+            Ok(Event::Ended) => {
+                ended = true;
+                until = deadline.min(Instant::now() + LAST_WORDS);
+            }
+            Err(_) => break,
+        }
+    }
+    ended
+}
+
+fn read_in_background(
+    pipe: Option<impl Read + Send + 'static>,
+    expected: Option<Expected>,
+    events: Sender<Event>,
+) -> Buffer {
+    let buffer = Buffer::default();
+    let shared = Arc::clone(&buffer);
+    thread::spawn(move || {
+        let Some(mut pipe) = pipe else { return };
+        let mut chunk = [0; 1 << 14];
+        loop {
+            let read = match pipe.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => chunk.get(..read).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => break,
+            };
+            let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            keep(&mut kept, read, expected == Some(Expected::Answer));
+            if expected == Some(Expected::Answer) && complete_answer(&kept).is_some() {
+                drop(kept);
+                // Nobody listens any more once the deadline has passed.
+                _ = events.send(Event::Answered);
+            }
+        }
+        if expected.is_some() {
+            _ = events.send(Event::OutputClosed);
+        }
+    });
+    buffer
+}
+
+/// Appends up to the limit. Where an answer is awaited, noise in front of it is dropped instead of the answer.
+fn keep(kept: &mut Vec<u8>, read: &[u8], awaiting_answer: bool) {
+    let room = OUTPUT_LIMIT.saturating_sub(kept.len());
+    kept.extend_from_slice(read.get(..room.min(read.len())).unwrap_or_default());
+    if awaiting_answer && marker_at(kept).is_none() {
+        let noise = kept.len().saturating_sub(MARKER.len());
+        kept.drain(..noise);
+    }
+}
+
+fn marker_at(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(MARKER.len()).position(|window| window == MARKER)
+}
+
+fn complete_answer(bytes: &[u8]) -> Option<&[u8]> {
+    let answer = bytes.get(marker_at(bytes)? + MARKER.len()..)?;
+    let end = answer.iter().position(|byte| *byte == b'\n')?;
+    answer.get(..end)
+}
+
+fn parse_answer(json: &[u8]) -> Answer {
+    serde_json::from_slice::<Answer>(json)
+        .unwrap_or_else(|error| Err(Missing::Garbled(format!("the child's answer is no JSON: {error}"))))
+}
+
+fn take(buffer: &Buffer) -> Vec<u8> {
+    std::mem::take(&mut *buffer.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Reaps the child, waiting briefly for what was just killed.
+fn bury(child: &mut std::process::Child) -> Option<ExitStatus> {
+    let until = Instant::now() + FUNERAL;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => thread::sleep(Duration::from_millis(1)),
+            _ => return None,
+        }
+    }
+}
+
+fn judge_end(status: ExitStatus, expected: Expected, stdout: &[u8], stderr: &[u8]) -> Answer {
+    if let Some(how) = sys::violent_end(status) {
+        return Err(Missing::Crashed(how));
+    }
+    let code = status.code().unwrap_or(-1);
+    match expected {
+        Expected::Answer => Err(Missing::Garbled(match marker_at(stdout) {
+            Some(_) => format!("half an answer, then exit code {code}"),
+            None => format!("no answer before exit code {code}"),
+        })),
+        Expected::Output if code == 0 => Ok(String::from_utf8_lossy(stdout).into_owned()),
+        Expected::Output => {
+            let said = if stderr.trim_ascii().is_empty() { stdout } else { stderr };
+            let said = said.get(..MESSAGE_LIMIT.min(said.len())).unwrap_or_default();
+            Err(Missing::Exited { code: code.into(), message: String::from_utf8_lossy(said).trim().to_owned() })
+        }
+    }
+}

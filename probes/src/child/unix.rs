@@ -1,0 +1,186 @@
+//! The frame on Unix: process groups, signals, and a channel that drivers do not know.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{FromRawFd, RawFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+
+/// The variable that marks everything a run starts, so that what outlives it can be told from other people's processes.
+pub(crate) const RUN_MARK: &str = "ACCELPROBE_RUN";
+
+/// Lets the command lead a process group, so that one signal ends it and what it started.
+pub(crate) fn lead_group(command: &mut Command) {
+    command.process_group(0).env(RUN_MARK, run_mark());
+}
+
+/// The process group of a child.
+pub(crate) struct Group(libc::pid_t);
+
+impl Group {
+    /// The group that a child leads; see [`lead_group`].
+    pub(crate) fn led_by(child: &Child) -> Group {
+        Group(libc::pid_t::try_from(child.id()).unwrap_or(libc::pid_t::MAX))
+    }
+
+    /// Ends every process of the group, at once and without asking.
+    pub(crate) fn kill(&self) {
+        // SAFETY: kill(2) takes two numbers; a group that is already gone is an error that changes nothing.
+        unsafe { libc::kill(-self.0, libc::SIGKILL) };
+    }
+}
+
+/// Calls `ended` once the child has ended, without reaping it.
+pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) {
+    let id = child.id();
+    thread::spawn(move || {
+        // SAFETY: `siginfo_t` is plain data, valid as zeros, and waitid(2) writes no further than its size.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        loop {
+            // SAFETY: as above; WNOWAIT leaves the child to be reaped by its owner.
+            let waited = unsafe { libc::waitid(libc::P_PID, id, &mut info, libc::WEXITED | libc::WNOWAIT) };
+            if waited == 0 || std::io::Error::last_os_error().kind() != std::io::ErrorKind::Interrupted {
+                break;
+            }
+        }
+        ended();
+    });
+}
+
+/// The signal that ended a process, if one did.
+pub(crate) fn violent_end(status: ExitStatus) -> Option<String> {
+    let signal = status.signal()?;
+    let name = match signal {
+        libc::SIGSEGV => " (SIGSEGV)",
+        libc::SIGABRT => " (SIGABRT)",
+        libc::SIGBUS => " (SIGBUS)",
+        libc::SIGFPE => " (SIGFPE)",
+        libc::SIGILL => " (SIGILL)",
+        libc::SIGKILL => " (SIGKILL)",
+        libc::SIGTERM => " (SIGTERM)",
+        libc::SIGTRAP => " (SIGTRAP)",
+        libc::SIGSYS => " (SIGSYS)",
+        _ => "",
+    };
+    Some(format!("signal {signal}{name}"))
+}
+
+static CHANNEL: AtomicI32 = AtomicI32::new(-1);
+
+/// Prepares this process to load drivers: moves the answer's channel out of their way, turns core dumps off, and ends
+/// with the parent.
+pub(crate) fn become_child() -> impl Write {
+    // SAFETY: system calls on numbers. The limit's structure outlives the call. A core limit of one byte stops dumps to
+    // files and to pipe handlers alike, while 0 stops only those to files (core(5)).
+    unsafe {
+        #[cfg(target_os = "linux")]
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
+        libc::setrlimit(libc::RLIMIT_CORE, &limit);
+        // 100 and above: out of reach of drivers that close or reuse the first descriptors by number.
+        let channel = libc::fcntl(1, libc::F_DUPFD_CLOEXEC, 100);
+        let channel = if channel < 0 { libc::fcntl(1, libc::F_DUPFD_CLOEXEC, 3) } else { channel };
+        libc::dup2(2, 1);
+        CHANNEL.store(channel, Ordering::Relaxed);
+    }
+    answer_channel()
+}
+
+/// The channel on which the answer goes to the parent.
+pub(crate) fn answer_channel() -> impl Write {
+    let descriptor: RawFd = CHANNEL.load(Ordering::Relaxed);
+    // Where the channel could not be made, standard error stands in and the answer is lost there.
+    let descriptor = if descriptor < 0 { 2 } else { descriptor };
+    // SAFETY: `become_child` made the descriptor and nothing closes it; `ManuallyDrop` keeps it open for the next writer.
+    Unclosed(std::mem::ManuallyDrop::new(unsafe { File::from_raw_fd(descriptor) }))
+}
+
+struct Unclosed(std::mem::ManuallyDrop<File>);
+
+impl Write for Unclosed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Ends this process without running anybody's exit handlers.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) does not return and touches no memory of ours.
+    unsafe { libc::_exit(code) }
+}
+
+/// Dies as a driver does that reads where nothing is.
+pub(crate) fn crash() -> ! {
+    // SAFETY: raising a signal touches no memory; the default action ends the process. The handler that Rust installs
+    // for stack overflows passes other faults on, hence the reset.
+    unsafe {
+        libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+        libc::raise(libc::SIGSEGV);
+    }
+    exit_now(1)
+}
+
+/// Leaves behind a process in a session of its own that keeps the answer's channel and standard error open.
+pub(crate) fn leave_a_grandchild() {
+    // SAFETY: between fork(2) and _exit(2) the grandchild calls async-signal-safe functions only.
+    unsafe {
+        if libc::fork() == 0 {
+            libc::setsid();
+            libc::sleep(3600);
+            libc::_exit(0);
+        }
+    }
+}
+
+fn run_mark() -> String {
+    format!("run-{}", std::process::id())
+}
+
+/// Makes this process the parent of what its children leave behind, so that it can be ended.
+pub(crate) fn adopt_orphans() {
+    // SAFETY: prctl(2) on numbers. Where the kernel does not know it, orphans go to init as ever.
+    #[cfg(target_os = "linux")]
+    unsafe {
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+    }
+}
+
+/// Ends what the children of this run left behind: our own children by now, and marked as this run's.
+pub(crate) fn end_orphans() {
+    #[cfg(target_os = "linux")]
+    for _ in 0..16 {
+        let orphans = marked_children();
+        if orphans.is_empty() {
+            return;
+        }
+        for orphan in orphans {
+            // SAFETY: system calls on numbers; the process is our unreaped child, so its number names no other.
+            unsafe {
+                libc::kill(orphan, libc::SIGKILL);
+                libc::waitpid(orphan, std::ptr::null_mut(), libc::WNOHANG);
+            }
+        }
+        thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn marked_children() -> Vec<libc::pid_t> {
+    let mark = format!("{RUN_MARK}={}", run_mark());
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|children| children.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|child| {
+            let environment = std::fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+        })
+        .filter_map(|child| child.parse().ok())
+        .collect()
+}

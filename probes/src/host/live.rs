@@ -1,0 +1,271 @@
+//! The live host: answers from the machine it runs on.
+//!
+//! This module, its two halves for Unix and Windows, and [`crate::child`] are the only places that touch the machine.
+//! Every answer passes the [`Redactor`] before anybody sees it.
+
+#![expect(clippy::disallowed_methods, reason = "this and child are where the machine is touched")]
+
+mod loader_cache;
+#[cfg(unix)]
+#[path = "live/unix.rs"]
+mod sys;
+#[cfg(windows)]
+#[path = "live/windows.rs"]
+mod sys;
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use object::ReadCache;
+
+use super::redact::Redactor;
+use super::{Answer, Command, Host, Missing, Query, Question};
+use crate::child::{self, Expected};
+use crate::image::Image;
+
+/// The environment variables that may be asked for. All others stay where they are: they hold people's secrets.
+pub const VARIABLES: &[&str] = &[
+    "CONDA_PREFIX",
+    "CUDA_DEVICE_ORDER",
+    "CUDA_HOME",
+    "CUDA_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+    "HIP_PATH",
+    "HIP_VISIBLE_DEVICES",
+    "HSA_ENABLE_DXG_DETECTION",
+    "HSA_OVERRIDE_GFX_VERSION",
+    "KUBERNETES_SERVICE_HOST",
+    "LD_LIBRARY_PATH",
+    "NVIDIA_DRIVER_CAPABILITIES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "OCL_ICD_FILENAMES",
+    "OCL_ICD_VENDORS",
+    "OPENCL_VENDOR_PATH",
+    "PATH",
+    "PATHEXT",
+    "ProgramFiles",
+    "ROCM_PATH",
+    "ROCR_VISIBLE_DEVICES",
+    "SystemRoot",
+    "VIRTUAL_ENV",
+    "VK_ADD_DRIVER_FILES",
+    "VK_DRIVER_FILES",
+    "VK_ICD_FILENAMES",
+    "WSL_DISTRO_NAME",
+    "WSL_INTEROP",
+    "XDG_CONFIG_DIRS",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_DIRS",
+    "XDG_DATA_HOME",
+    "ZE_AFFINITY_MASK",
+    "container",
+];
+
+/// The largest file whose text is read, in bytes.
+const TEXT_LIMIT: u64 = 1 << 20;
+/// How long a tool may take.
+const TOOL_TIME: Duration = Duration::from_secs(10);
+
+/// The machine that this process runs on.
+pub struct Live {
+    executable: PathBuf,
+    deadline: Instant,
+    /// Time for each child, in place of the defaults.
+    time: Option<Duration>,
+    redactor: Redactor,
+    scratch: OnceLock<Option<PathBuf>>,
+    children: AtomicUsize,
+    loader_cache: Mutex<Option<loader_cache::LoaderCache>>,
+}
+
+impl Live {
+    /// The machine, with a deadline for everything that is asked of it. `executable` is this tool, which starts itself
+    /// as its own child; `time` replaces every child's own limit.
+    pub fn new(executable: PathBuf, deadline: Duration, time: Option<Duration>) -> Live {
+        child::adopt_orphans();
+        Live {
+            executable,
+            deadline: Instant::now() + deadline,
+            time,
+            redactor: Redactor::new(sys::home(), sys::user(), sys::host_name()),
+            scratch: OnceLock::new(),
+            children: AtomicUsize::new(0),
+            loader_cache: Mutex::default(),
+        }
+    }
+
+    /// Ends what children left behind and removes the throw-away directory. Not left to `drop`, because a probe that is
+    /// stuck in the kernel may hold this host for ever.
+    pub fn finish(&self) {
+        child::end_orphans();
+        if let Some(Some(scratch)) = self.scratch.get() {
+            // What cannot be removed is in the system's folder for such things, which it empties itself.
+            _ = fs::remove_dir_all(scratch);
+        }
+    }
+
+    /// Time until everything must be over.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn run(&self, tool: &Command) -> Answer {
+        let mut command = std::process::Command::new(self.path(&tool.program));
+        command.args(&tool.arguments);
+        self.isolate(command, TOOL_TIME, Expected::Output)
+    }
+
+    fn native(&self, query: &Query) -> Answer {
+        if cfg!(not(feature = "native")) && query.probe != child::SELF_TEST {
+            return Err(Missing::Unsupported);
+        }
+        let probe = crate::PROBES.iter().find(|probe| probe.name == query.probe);
+        let time = probe.map_or(TOOL_TIME, |probe| Duration::from_secs(probe.seconds));
+        let mut command = std::process::Command::new(&self.executable);
+        command.arg(child::SUBCOMMAND).arg(&query.probe);
+        command.args(query.arguments.iter().map(|argument| self.redactor.reveal(argument)));
+        command.envs(query.environment.iter().map(|(name, value)| (name, self.redactor.reveal(value))));
+        self.isolate(command, time, Expected::Answer)
+    }
+
+    /// Runs a child in folders of its own: drivers write caches into the home directory while they enumerate.
+    fn isolate(&self, mut command: std::process::Command, time: Duration, expected: Expected) -> Answer {
+        let number = self.children.fetch_add(1, Ordering::Relaxed);
+        let home = self.scratch().map(|scratch| scratch.join(number.to_string()));
+        match home.filter(|home| fs::create_dir(home).is_ok()) {
+            Some(home) => sys::move_into(&mut command, &home),
+            None => sys::move_into(&mut command, Path::new("/nonexistent")),
+        }
+        child::isolate(command, self.time.unwrap_or(time).min(self.time_left()), expected)
+    }
+
+    fn scratch(&self) -> Option<&Path> {
+        let made = self.scratch.get_or_init(|| {
+            let name = |attempt: u32| format!("accelprobe-{}-{attempt}", std::process::id());
+            (0..16)
+                .map(|attempt| std::env::temp_dir().join(name(attempt)))
+                .find(|folder| sys::make_private(folder).is_ok())
+        });
+        made.as_deref()
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        PathBuf::from(self.redactor.reveal(path))
+    }
+
+    /// The copies of a library that the loader would find, in its order, each with the file behind it.
+    fn library(&self, name: &str) -> Answer {
+        let mut found: Vec<String> = Vec::new();
+        let candidates = {
+            let mut cache = self.loader_cache.lock().unwrap_or_else(PoisonError::into_inner);
+            sys::library_candidates(name, cache.get_or_insert_with(loader_cache::LoaderCache::load))
+        };
+        for candidate in candidates {
+            // A loader passes over what is for another architecture without a word; so do we.
+            let fits = image(&candidate).is_ok_and(|image| image.machine == std::env::consts::ARCH);
+            let line = with_target(&candidate, "");
+            if fits && !found.contains(&line) {
+                found.push(line);
+            }
+        }
+        match found.is_empty() {
+            true => Err(Missing::NotFound),
+            false => Ok(found.join("\n")),
+        }
+    }
+}
+
+impl Host for Live {
+    fn ask(&self, question: &Question) -> Answer {
+        let answer = match question {
+            Question::System => Ok(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+            Question::Read(path) => read(&self.path(path)),
+            Question::List(path) => list(&self.path(path)),
+            Question::Node(path) => node(&self.path(path)),
+            Question::Image(path) => {
+                image(&self.path(path)).map(|image| serde_json::to_string(&image).unwrap_or_default())
+            }
+            Question::Library(name) => self.library(&self.redactor.reveal(name)),
+            Question::Env(name) => variable(name),
+            Question::Registry(key) => sys::registry(key),
+            Question::Run(command) => self.run(command),
+            Question::Native(query) => self.native(query),
+        };
+        match answer {
+            Ok(text) => Ok(self.redactor.hide(&text)),
+            Err(Missing::Exited { code, message }) => {
+                Err(Missing::Exited { code, message: self.redactor.hide(&message) })
+            }
+            Err(Missing::Garbled(what)) => Err(Missing::Garbled(self.redactor.hide(&what))),
+            Err(missing) => Err(missing),
+        }
+    }
+}
+
+fn missing(error: &io::Error) -> Missing {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Missing::NotFound,
+        ErrorKind::PermissionDenied => Missing::Denied,
+        _ => Missing::Garbled(error.to_string()),
+    }
+}
+
+/// Opens a regular file: opening a FIFO waits for ever, and a device may answer to being opened.
+fn open(path: &Path) -> Result<(File, u64), Missing> {
+    let metadata = fs::metadata(path).map_err(|error| missing(&error))?;
+    match metadata.is_file() {
+        true => Ok((File::open(path).map_err(|error| missing(&error))?, metadata.len())),
+        false => Err(Missing::Garbled("not a regular file".to_owned())),
+    }
+}
+
+fn read(path: &Path) -> Answer {
+    let (file, _) = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(TEXT_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| missing(&error))?;
+    if bytes.len() as u64 > TEXT_LIMIT {
+        return Err(Missing::Garbled(format!("larger than {TEXT_LIMIT} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| Missing::Garbled("not UTF-8 text".to_owned()))
+}
+
+fn list(path: &Path) -> Answer {
+    let entries = fs::read_dir(path).map_err(|error| missing(&error))?;
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names.join("\n"))
+}
+
+fn node(path: &Path) -> Answer {
+    let metadata = fs::metadata(path).map_err(|error| missing(&error))?;
+    Ok(with_target(path, &format!("{} {}", sys::kind(&metadata), sys::access(path))))
+}
+
+/// A text, and where a path is a link, the file that it leads to in the end.
+fn with_target(path: &Path, text: &str) -> String {
+    let text = if text.is_empty() { path.to_string_lossy().into_owned() } else { text.to_owned() };
+    match fs::canonicalize(path) {
+        Ok(target) if target != path => format!("{text} -> {}", target.to_string_lossy()),
+        _ => text,
+    }
+}
+
+fn image(path: &Path) -> Result<Image, Missing> {
+    let (file, length) = open(path)?;
+    Image::read(&ReadCache::new(file), length).map_err(Missing::Garbled)
+}
+
+fn variable(name: &str) -> Answer {
+    match (VARIABLES.contains(&name), std::env::var(name)) {
+        (false, _) => Err(Missing::Denied),
+        (true, Ok(value)) => Ok(value),
+        (true, Err(std::env::VarError::NotPresent)) => Err(Missing::NotFound),
+        (true, Err(std::env::VarError::NotUnicode(_))) => Err(Missing::Garbled("not UTF-8 text".to_owned())),
+    }
+}

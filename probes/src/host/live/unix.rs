@@ -1,0 +1,107 @@
+//! The live host on Unix.
+
+use std::ffi::CString;
+use std::fs::{DirBuilder, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::loader_cache::LoaderCache;
+use crate::host::{Answer, Missing};
+
+/// The home directory by `HOME`.
+pub(super) fn home() -> Option<String> {
+    std::env::var("HOME").ok()
+}
+
+/// The user's name as the login left it in the environment.
+pub(super) fn user() -> Option<String> {
+    ["USER", "LOGNAME", "SUDO_USER"].iter().find_map(|name| std::env::var(name).ok())
+}
+
+/// The machine's name.
+pub(super) fn host_name() -> Option<String> {
+    let name =
+        std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    name.ok().map(|name| name.trim().to_owned())
+}
+
+/// What kind of thing stands at a path.
+pub(super) fn kind(metadata: &Metadata) -> &'static str {
+    let kind = metadata.file_type();
+    match () {
+        () if kind.is_file() => "file",
+        () if kind.is_dir() => "directory",
+        () if kind.is_char_device() => "char-device",
+        () if kind.is_block_device() => "block-device",
+        () if kind.is_fifo() => "fifo",
+        () if kind.is_socket() => "socket",
+        () => "other",
+    }
+}
+
+/// What this process may do with a path, asked without opening it.
+pub(super) fn access(path: &Path) -> &'static str {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return "-" };
+    // SAFETY: the path is a C string that outlives the call; faccessat(2) only reads it.
+    let may = |mode| unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) } == 0;
+    match (may(libc::R_OK), may(libc::W_OK)) {
+        (true, true) => "rw",
+        (true, false) => "r",
+        (false, true) => "w",
+        (false, false) => "-",
+    }
+}
+
+/// There is no registry here.
+pub(super) fn registry(_key: &str) -> Answer {
+    Err(Missing::Unsupported)
+}
+
+/// Makes a directory that only this user may enter; fails where one is already.
+pub(super) fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)
+}
+
+/// Points a child's home, caches and temporary files at a folder.
+pub(super) fn move_into(command: &mut Command, folder: &Path) {
+    for name in ["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "TMPDIR"] {
+        command.env(name, folder);
+    }
+    if folder.is_dir() {
+        command.current_dir(folder);
+    }
+}
+
+/// Where the loader would look for a library: the variable, the cache, then its own folders.
+pub(super) fn library_candidates(name: &str, cache: &LoaderCache) -> Vec<PathBuf> {
+    if name.contains('/') {
+        return vec![PathBuf::from(name)];
+    }
+    let (variable, folders) = match cfg!(target_os = "macos") {
+        true => ("DYLD_LIBRARY_PATH", MACOS_FOLDERS),
+        false => ("LD_LIBRARY_PATH", LINUX_FOLDERS),
+    };
+    let listed = std::env::var_os(variable).unwrap_or_default();
+    let first =
+        std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty()).map(|folder| folder.join(name));
+    let cached = cache.paths(name).iter().map(PathBuf::from);
+    let last = folders.iter().map(|folder| Path::new(folder).join(name));
+    first.chain(cached).chain(last).collect()
+}
+
+/// The folders built into the loaders of glibc (also Debian's and Fedora's) and musl.
+const LINUX_FOLDERS: &[&str] = &[
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+    "/lib/aarch64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/lib64",
+    "/usr/lib64",
+    "/lib",
+    "/usr/lib",
+    "/usr/local/lib",
+];
+const MACOS_FOLDERS: &[&str] = &["/usr/local/lib", "/opt/homebrew/lib", "/usr/lib"];

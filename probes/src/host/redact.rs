@@ -1,0 +1,201 @@
+//! Keeps names of people and machines out of every answer.
+//!
+//! It works at the door: what a probe is told holds no home directory, user name, host name or UUID, so no output can.
+//! The home directory becomes `~`, which a question may name in turn; other people's home directories and UUIDs become
+//! stand-ins that stay the same within a run.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What must not leave the machine, and what stands for it.
+#[derive(Default)]
+pub struct Redactor {
+    home: Option<String>,
+    names: Vec<(String, &'static str)>,
+    uuids: Mutex<HashMap<String, usize>>,
+}
+
+/// The shortest user or host name that is looked for in running text: shorter ones are parts of ordinary words.
+const SHORTEST_NAME: usize = 4;
+/// Names so common in what drivers and systems print that hiding them would destroy facts and protect nobody.
+const ORDINARY_NAMES: &[&str] = &[
+    "root",
+    "user",
+    "admin",
+    "administrator",
+    "localhost",
+    "ubuntu",
+    "debian",
+    "nvidia",
+    "intel",
+    "runner",
+    "docker",
+    "nobody",
+    "linux",
+    "windows",
+    "default",
+    "public",
+    "guest",
+    "home",
+];
+
+impl Redactor {
+    /// A redactor for a machine's home directory, user name and host name; what is unknown is left out.
+    pub fn new(home: Option<String>, user: Option<String>, host: Option<String>) -> Redactor {
+        let home = home.map(|home| home.trim_end_matches(['/', '\\']).to_owned()).filter(|home| home.len() > 1);
+        let names = [(user, "user"), (host, "host")]
+            .into_iter()
+            .filter_map(|(name, stand_in)| Some((name?, stand_in)))
+            .filter(|(name, _)| name.len() >= SHORTEST_NAME)
+            .filter(|(name, _)| !ORDINARY_NAMES.contains(&name.to_lowercase().as_str()))
+            .collect();
+        Redactor { home, names, uuids: Mutex::default() }
+    }
+
+    /// The text without names.
+    pub fn hide(&self, text: &str) -> String {
+        let mut text = match &self.home {
+            Some(home) => replace_whole(text, home, "~", |c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')),
+            None => text.to_owned(),
+        };
+        for parent in ["/home/", "/Users/", r"C:\Users\", r"c:\Users\"] {
+            text = hide_below(&text, parent);
+        }
+        for (name, stand_in) in &self.names {
+            text = replace_whole(&text, name, stand_in, char::is_alphanumeric);
+        }
+        self.hide_uuids(text)
+    }
+
+    /// The path that a question means: `~` spelled out.
+    pub fn reveal(&self, path: &str) -> String {
+        match (path.strip_prefix('~'), &self.home) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(['/', '\\']) => format!("{home}{rest}"),
+            _ => path.to_owned(),
+        }
+    }
+
+    fn hide_uuids(&self, text: String) -> String {
+        let bytes = text.as_bytes();
+        let mut hidden = String::new();
+        let mut copied = 0;
+        let mut at = 0;
+        while at + UUID_LENGTH <= bytes.len() {
+            let here = bytes.get(at..at + UUID_LENGTH).unwrap_or_default();
+            let before = at.checked_sub(1).and_then(|place| bytes.get(place));
+            let after = bytes.get(at + UUID_LENGTH);
+            if is_uuid(here) && ![before, after].into_iter().flatten().any(u8::is_ascii_hexdigit) {
+                let mut known = self.uuids.lock().unwrap_or_else(PoisonError::into_inner);
+                let next = known.len() + 1;
+                let number = *known.entry(String::from_utf8_lossy(here).to_lowercase()).or_insert(next);
+                hidden.push_str(text.get(copied..at).unwrap_or_default());
+                hidden.push_str(&format!("00000000-0000-0000-0000-{number:012}"));
+                at += UUID_LENGTH;
+                copied = at;
+            } else {
+                at += 1;
+            }
+        }
+        match copied {
+            0 => text,
+            _ => hidden + text.get(copied..).unwrap_or_default(),
+        }
+    }
+}
+
+const UUID_LENGTH: usize = 36;
+
+/// Whether these bytes are a UUID that says something; the nil UUID and our own stand-ins do not.
+fn is_uuid(bytes: &[u8]) -> bool {
+    let shaped = bytes.iter().enumerate().all(|(place, byte)| match place {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    });
+    shaped && !bytes.starts_with(b"00000000-0000-0000-0000-")
+}
+
+/// Replaces a name where it does not continue on either side.
+fn replace_whole(text: &str, name: &str, stand_in: &str, continues: impl Fn(char) -> bool) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(name) {
+        let (before, behind) = (rest.get(..at).unwrap_or_default(), rest.get(at + name.len()..).unwrap_or_default());
+        let whole = !behind.chars().next().is_some_and(&continues)
+            && !before.chars().next_back().or(replaced.chars().next_back()).is_some_and(&continues);
+        replaced.push_str(before);
+        replaced.push_str(if whole { stand_in } else { name });
+        rest = behind;
+    }
+    replaced + rest
+}
+
+/// Replaces the folder name that follows a parent of home directories. A name with spaces in it ends at the next
+/// separator; in running text, where none follows, at the first space.
+fn hide_below(text: &str, parent: &str) -> String {
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(parent) {
+        let end = at + parent.len();
+        hidden.push_str(rest.get(..end).unwrap_or_default());
+        rest = rest.get(end..).unwrap_or_default();
+        let stop = rest.find(['/', '\\', ':', ';', '"', '\'', '\n', ',']).unwrap_or(rest.len());
+        let name = match rest.get(stop..).is_some_and(|behind| behind.starts_with(['/', '\\'])) {
+            true => stop,
+            false => rest.get(..stop).and_then(|name| name.find(' ')).unwrap_or(stop),
+        };
+        if name > 0 {
+            hidden.push_str("user");
+        }
+        rest = rest.get(name..).unwrap_or_default();
+    }
+    hidden + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor() -> Redactor {
+        Redactor::new(Some("/home/miriam".into()), Some("miriam".into()), Some("workstation7".into()))
+    }
+
+    #[test]
+    fn hides_home_user_host_and_uuids() {
+        let redactor = redactor();
+        for (text, hidden) in [
+            ("/home/miriam/.venv:/usr/bin", "~/.venv:/usr/bin"),
+            ("/home/miriam", "~"),
+            ("/home/miriamne/x", "/home/user/x"),
+            ("/mnt/c/Users/Jane Doe/x", "/mnt/c/Users/user/x"),
+            ("see /home/jane or ask", "see /home/user or ask"),
+            (r"C:\Users\jane\AppData", r"C:\Users\user\AppData"),
+            ("miriam@workstation7 says", "user@host says"),
+            ("miriamic acid", "miriamic acid"),
+            ("GPU-8f6b6f9e-1111-2222-3333-444455556666", "GPU-00000000-0000-0000-0000-000000000001"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(redactor.hide(text), hidden);
+        }
+    }
+
+    #[test]
+    fn hiding_twice_changes_nothing_more() {
+        let redactor = redactor();
+        let text = "a /home/miriam/x b 8f6b6f9e-1111-2222-3333-444455556666 /home/other miriam";
+        let once = redactor.hide(text);
+        assert_eq!(redactor.hide(&once), once);
+    }
+
+    #[test]
+    fn a_question_may_name_the_home_directory() {
+        assert_eq!(redactor().reveal("~/.local/share"), "/home/miriam/.local/share");
+        assert_eq!(redactor().reveal("~other/x"), "~other/x");
+        assert_eq!(Redactor::default().reveal("~/x"), "~/x");
+    }
+
+    #[test]
+    fn ordinary_names_are_left_alone() {
+        let redactor = Redactor::new(Some("/".into()), Some("nvidia".into()), Some("box".into()));
+        assert_eq!(redactor.hide("nvidia box /etc"), "nvidia box /etc");
+    }
+}

@@ -1,0 +1,168 @@
+//! What the header of a library says, read without loading it.
+//!
+//! A loader dies of a truncated library (SIGBUS), skips a 32-bit one in silence, and reports a missing dependency as if
+//! the library itself were missing. So the header is read first, by the parent, and only what can be loaded is.
+//! References: the System V ABI (gABI) for ELF; Microsoft's PE Format.
+
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::read::pe::{ImageNtHeaders, ImageOptionalHeader};
+use object::{Endianness, LittleEndian as LE, ReadRef, elf, pe};
+use serde::{Deserialize, Serialize};
+
+/// The header of an executable image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// `elf` or `pe`.
+    pub format: String,
+    /// 32 or 64.
+    pub bits: u8,
+    /// `x86_64`, `aarch64`, `x86`, or the format's own number.
+    pub machine: String,
+    /// The name that others ask for it by, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soname: Option<String>,
+    /// The libraries it asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed: Vec<String>,
+    /// Whether the file is as long as its header says; a cut one kills who maps it.
+    pub complete: bool,
+}
+
+impl Image {
+    /// Reads the header of a file of `length` bytes. Fails with a few words on what is no image at all.
+    pub fn read<'data, R: ReadRef<'data>>(data: R, length: u64) -> Result<Image, String> {
+        let magic = data.read_bytes_at(0, 5).map_err(|()| "too short for a library")?;
+        match magic {
+            [0x7f, b'E', b'L', b'F', 2] => elf_image::<elf::FileHeader64<Endianness>, R>(data, length, 64),
+            [0x7f, b'E', b'L', b'F', 1] => elf_image::<elf::FileHeader32<Endianness>, R>(data, length, 32),
+            [b'M', b'Z', ..] => pe_image(data, length),
+            _ => Err("neither ELF nor PE".to_owned()),
+        }
+    }
+
+    /// Why a process of this architecture could not map the image, if it could not.
+    pub fn misfit(&self, architecture: &str) -> Option<String> {
+        if !self.complete {
+            return Some("is cut short".to_owned());
+        }
+        (self.machine != architecture).then(|| format!("is for {}, this machine is {architecture}", self.machine))
+    }
+}
+
+fn elf_image<'data, H, R>(data: R, length: u64, bits: u8) -> Result<Image, String>
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'data>,
+{
+    let bad = |what: object::Error| format!("damaged ELF header: {what}");
+    let header = H::parse(data).map_err(bad)?;
+    let endian = header.endian().map_err(bad)?;
+    let machine = match header.e_machine(endian) {
+        elf::EM_X86_64 => "x86_64".to_owned(),
+        elf::EM_AARCH64 => "aarch64".to_owned(),
+        elf::EM_386 => "x86".to_owned(),
+        other => format!("ELF machine {other}"),
+    };
+    let segments = header.program_headers(endian, data).map_err(bad)?;
+    let end = segments
+        .iter()
+        .filter(|segment| segment.p_type(endian) == elf::PT_LOAD)
+        .map(|segment| segment.p_offset(endian).into().saturating_add(segment.p_filesz(endian).into()))
+        .max()
+        .unwrap_or(0);
+    let mut image =
+        Image { format: "elf".to_owned(), bits, machine, soname: None, needed: Vec::new(), complete: end <= length };
+    if image.complete {
+        read_dynamic::<H, R>(&mut image, segments, endian, data);
+    }
+    Ok(image)
+}
+
+/// Fills in soname and needed libraries; leaves them out where the dynamic section cannot be read.
+fn read_dynamic<'data, H, R>(image: &mut Image, segments: &[H::ProgramHeader], endian: Endianness, data: R)
+where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'data>,
+{
+    use object::read::elf::Dyn;
+
+    let Some(entries) = segments.iter().find_map(|segment| segment.dynamic(endian, data).ok().flatten()) else {
+        return;
+    };
+    let value_of = |tag: elf::DynamicTag| {
+        entries.iter().find(|entry| entry.d_tag(endian) == tag).map(|entry| entry.d_val(endian).into())
+    };
+    let Some(table) = value_of(elf::DT_STRTAB) else { return };
+    // The table is given as an address; the segment that holds the address says where in the file it is.
+    let Some(base) = segments.iter().find_map(|segment| {
+        let (start, offset) = (segment.p_vaddr(endian).into(), segment.p_offset(endian).into());
+        let inside = segment.p_type(endian) == elf::PT_LOAD
+            && (start..start.saturating_add(segment.p_filesz(endian).into())).contains(&table);
+        inside.then(|| table.wrapping_sub(start).wrapping_add(offset))
+    }) else {
+        return;
+    };
+    let text_at = |offset: u64| {
+        let start = base.checked_add(offset)?;
+        let end = start.checked_add(4096)?.min(data.len().ok()?);
+        let bytes = data.read_bytes_at_until(start..end, 0).ok()?;
+        Some(String::from_utf8_lossy(bytes).into_owned())
+    };
+    image.soname = value_of(elf::DT_SONAME).and_then(text_at);
+    image.needed = entries
+        .iter()
+        .filter(|entry| entry.d_tag(endian) == elf::DT_NEEDED)
+        .filter_map(|entry| text_at(entry.d_val(endian).into()))
+        .take(256)
+        .collect();
+}
+
+fn pe_image<'data, R: ReadRef<'data>>(data: R, length: u64) -> Result<Image, String> {
+    let bad = |what: object::Error| format!("damaged PE header: {what}");
+    let dos = pe::ImageDosHeader::parse(data).map_err(bad)?;
+    let mut offset = dos.nt_headers_offset().into();
+    let (headers, _) = pe::ImageNtHeaders64::parse(data, &mut offset).map_err(bad)?;
+    let (machine, bits) = match headers.file_header().machine.get(LE) {
+        pe::IMAGE_FILE_MACHINE_AMD64 => ("x86_64".to_owned(), 64),
+        pe::IMAGE_FILE_MACHINE_ARM64 => ("aarch64".to_owned(), 64),
+        pe::IMAGE_FILE_MACHINE_I386 => ("x86".to_owned(), 32),
+        other => (format!("PE machine {other:#x}"), 64),
+    };
+    let headers_end = u64::from(headers.optional_header().size_of_headers());
+    Ok(Image {
+        format: "pe".to_owned(),
+        bits,
+        machine,
+        soname: None,
+        needed: Vec::new(),
+        complete: headers_end <= length,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_image_that_runs_this_test() {
+        let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let image = Image::read(&*bytes, bytes.len() as u64).unwrap();
+        assert_eq!((image.bits, image.machine.as_str()), (64, std::env::consts::ARCH));
+        assert!(image.complete && image.misfit(std::env::consts::ARCH).is_none());
+        if cfg!(target_os = "linux") {
+            assert!(image.needed.iter().any(|name| name.starts_with("libc.so")), "{:?}", image.needed);
+            let half = &bytes[..bytes.len() / 4];
+            let cut = Image::read(half, half.len() as u64).unwrap();
+            assert!(cut.misfit(std::env::consts::ARCH).unwrap().contains("cut short"));
+        }
+    }
+
+    #[test]
+    fn says_what_is_no_image() {
+        for bytes in [&b""[..], b"MZ", b"{\"file\"", b"\x7fELF", b"\x7fELF\x02\xff\xff\xff\xff"] {
+            assert!(Image::read(bytes, bytes.len() as u64).is_err());
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Asks a machine which compute APIs it has. Knows no rule, prints nothing.
+//!
+//! A [`Host`](host::Host) answers questions, a [`Probe`] turns the answers into facts, and all facts together are the
+//! [`Report`]. See docs/ARCHITECTURE.md for the way through the files.
+
+pub mod bus;
+pub mod child;
+pub mod cuda;
+pub mod environment;
+pub mod fact;
+pub mod host;
+pub mod image;
+pub mod ladder;
+pub mod machine;
+mod manifest;
+pub mod nvidia_driver;
+pub mod opencl;
+pub mod python;
+mod search_path;
+pub mod version;
+pub mod vulkan;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fact::{Asked, Fact, Key, Report};
+use host::{Answer, Host, Missing, Query};
+use ladder::Climb;
+
+/// One probe: what it asks, which facts it finds, and how far its system gets.
+pub struct Probe {
+    /// Name of the API or of the part of the machine; the id of its system where it has one.
+    pub name: &'static str,
+    /// The keys of the facts that it finds.
+    pub keys: &'static [&'static Key],
+    /// Asks the host and returns facts. What went wrong is a fact too.
+    pub ask: fn(&dyn Host) -> Vec<Fact>,
+    /// How its system stands, by the facts alone; nothing where the probe is of no system.
+    pub climb: Option<fn(&Report) -> Climb>,
+    /// What its child asks a vendor library; runs only in the child.
+    pub native: Option<fn(&Query) -> Answer>,
+    /// How long one of its children may take, in seconds.
+    pub seconds: u64,
+}
+
+/// All probes, in the order in which their facts stand in a report.
+pub static PROBES: &[&Probe] = &[
+    &environment::PROBE,
+    &machine::PROBE,
+    &bus::PROBE,
+    &nvidia_driver::PROBE,
+    &cuda::PROBE,
+    &vulkan::PROBE,
+    &opencl::PROBE,
+    &python::PROBE,
+];
+
+/// Asks the probes that `wanted` names, each in a thread of its own, until the time is up. A probe that has not answered
+/// by then is abandoned and reported as timed out.
+pub fn collect(host: &Arc<dyn Host>, time: Duration, live: bool, wanted: impl Fn(&str) -> bool) -> Report {
+    let deadline = Instant::now() + time;
+    let (send, answers) = mpsc::channel();
+    let asked: Vec<&Probe> = PROBES.iter().copied().filter(|probe| wanted(probe.name)).collect();
+    for (place, probe) in asked.iter().copied().enumerate() {
+        let (send, host) = (send.clone(), Arc::clone(host));
+        thread::spawn(move || {
+            let start = Instant::now();
+            let facts = (probe.ask)(&*host);
+            // Whoever waited may have left at the deadline.
+            _ = send.send((place, facts, start.elapsed()));
+        });
+    }
+    drop(send);
+    let mut found: Vec<Option<(Vec<Fact>, Duration)>> = asked.iter().map(|_| None).collect();
+    while let Ok((place, facts, taken)) = answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        if let Some(slot) = found.get_mut(place) {
+            *slot = Some((facts, taken));
+        }
+    }
+    let in_time = Instant::now() < deadline;
+    let mut report = Report::default();
+    for (probe, found) in asked.into_iter().zip(found) {
+        let (facts, taken, missing) = match found {
+            Some((facts, taken)) => (facts, Some(taken), None),
+            None if in_time => (Vec::new(), None, Some(Missing::Garbled("the probe ended without facts".to_owned()))),
+            None => (Vec::new(), None, Some(Missing::TimedOut)),
+        };
+        let duration_ms = taken.filter(|_| live).map(|taken| u64::try_from(taken.as_millis()).unwrap_or(u64::MAX));
+        report.probes.push(Asked { name: probe.name.to_owned(), duration_ms, missing });
+        report.facts.extend(facts);
+    }
+    report
+}
+
+/// The key of a name.
+pub fn key(name: &str) -> Option<&'static Key> {
+    keys().find(|key| key.name == name)
+}
+
+/// All keys of all probes.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    PROBES.iter().flat_map(|probe| probe.keys.iter().copied())
+}
+
+/// Says that a name is no key, with the nearest one that is.
+pub fn unknown_key(name: &str) -> String {
+    unknown("fact", name, keys().map(|key| key.name))
+}
+
+/// Says that a name is none of those known, with the nearest one that is.
+pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let nearest = known.map(|known| (distance(name, known), known)).min();
+    match nearest {
+        Some((distance, nearest)) if distance * 2 <= nearest.len().max(name.len()) => {
+            format!("unknown {what} `{name}`; did you mean `{nearest}`?")
+        }
+        _ => format!("unknown {what} `{name}`"),
+    }
+}
+
+/// The number of letters to insert, remove or change to get from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, left) in from.chars().enumerate() {
+        let mut next = vec![line + 1];
+        for ((right, above), diagonal) in to.iter().zip(row.iter().skip(1)).zip(&row) {
+            let before = next.last().copied().unwrap_or(0);
+            next.push((diagonal + usize::from(left != *right)).min(above + 1).min(before + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_kebab_case() {
+        let mut names: Vec<&str> = keys().map(|key| key.name).collect();
+        for name in &names {
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
+        }
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all, "each key is listed by one probe");
+    }
+
+    #[test]
+    fn a_wrong_name_gets_the_nearest_right_one() {
+        assert_eq!(unknown_key("nvidia-drivr"), "unknown fact `nvidia-drivr`; did you mean `nvidia-driver`?");
+        assert_eq!(unknown_key("zzzzzzzzzzzzzzzzzz"), "unknown fact `zzzzzzzzzzzzzzzzzz`");
+    }
+}

@@ -1,0 +1,60 @@
+//! The child's side: NVML.
+
+use std::ffi::OsStr;
+
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml as Library};
+
+use super::{Nvml, NvmlDevice};
+use crate::host::{Answer, Missing, Query};
+
+#[cfg(windows)]
+const NAME: &str = "nvml.dll";
+#[cfg(not(windows))]
+const NAME: &str = "libnvidia-ml.so.1";
+
+pub(super) fn answer(query: &Query) -> Answer {
+    let path = query.arguments.first().map_or(NAME, String::as_str);
+    let library = Library::builder().lib_path(OsStr::new(path)).init().map_err(|error| missing(&error))?;
+    let cuda = library.sys_cuda_driver_version().ok().map(|version| (version / 1000, version % 1000 / 10));
+    let count = library.device_count().map_err(|error| missing(&error))?;
+    let devices = (0..count).filter_map(|index| library.device_by_index(index).ok()).map(|device| tell(&device));
+    let nvml = Nvml { driver: library.sys_driver_version().ok(), cuda, devices: devices.collect() };
+    Ok(serde_json::to_string(&nvml).unwrap_or_default())
+}
+
+fn tell(device: &Device<'_>) -> NvmlDevice {
+    let capability = device.cuda_compute_capability().ok();
+    NvmlDevice {
+        name: device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned()),
+        pci: device.pci_info().ok().map(|pci| pci.bus_id),
+        capability: capability.map(|capability| (capability.major, capability.minor)),
+        memory_bytes: device.memory_info().ok().map(|memory| memory.total).filter(|total| *total > 0),
+    }
+}
+
+/// NVML's own number for an error of the wrapper (`nvmlReturn_t`).
+fn missing(error: &NvmlError) -> Missing {
+    let code = match error {
+        NvmlError::LibloadingError(_) => return Missing::NotFound,
+        NvmlError::FailedToLoadSymbol(what) => return Missing::Garbled(what.clone()),
+        NvmlError::Uninitialized => 1,
+        NvmlError::InvalidArg => 2,
+        NvmlError::NotSupported => 3,
+        NvmlError::NoPermission => 4,
+        NvmlError::NotFound => 6,
+        NvmlError::InsufficientPower => 8,
+        NvmlError::DriverNotLoaded => 9,
+        NvmlError::Timeout => 10,
+        NvmlError::LibraryNotFound => 12,
+        NvmlError::FunctionNotFound => 13,
+        NvmlError::GpuLost => 15,
+        NvmlError::ResetRequired => 16,
+        NvmlError::OperatingSystem => 17,
+        NvmlError::LibRmVersionMismatch => 18,
+        NvmlError::InUse => 19,
+        NvmlError::UnexpectedVariant(number) => i64::from(*number),
+        _ => 999,
+    };
+    Missing::Exited { code, message: error.to_string() }
+}

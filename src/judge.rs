@@ -1,0 +1,141 @@
+//! From facts and matrix to a diagnosis. Asks nothing of the machine and cannot fail, but for a name that nobody knows.
+
+mod devices;
+mod findings;
+mod recommend;
+mod systems;
+mod wants;
+
+use accelprobe_probes::fact::{Report, Value};
+
+use crate::diagnosis::{Citation, Diagnosis, FORMAT, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl};
+use crate::matrix::condition::Ground;
+use crate::matrix::{Edition, Environment, Matrix, Relation};
+use crate::spec::{Mistake, Spec};
+use toml::Spanned;
+
+pub(crate) use devices::vendor_title;
+
+/// What the user asked beside "what is here".
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Whose statements count.
+    pub edition: Edition,
+    /// What the user means to use.
+    pub wants: Vec<Spec>,
+    /// What the user asserts.
+    pub requirements: Vec<Spec>,
+}
+
+/// Judges a machine by its facts.
+pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis, Mistake> {
+    let environment = environment(&report);
+    let climbs = systems::climbs(&report, matrix, environment);
+    let case =
+        Case { ground: Ground { report: &report, climbs: &climbs }, matrix, edition: asked.edition, environment };
+    let mut findings = findings::by_rules(&case);
+    let mut wanted = Vec::new();
+    let mut wants = Vec::new();
+    for spec in &asked.wants {
+        let judged = wants::want(&case, spec)?;
+        findings.extend(judged.finding);
+        wanted.push((judged.system, spec, judged.want.verdict));
+        wants.push(judged.want);
+    }
+    let requirements =
+        asked.requirements.iter().map(|spec| wants::requirement(&case, spec)).collect::<Result<_, _>>()?;
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let recommendations = recommend::all(&case, &wanted);
+    Ok(Diagnosis {
+        format: FORMAT,
+        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        edition: asked.edition,
+        host: summary(&report, environment),
+        devices: devices::all(&report),
+        systems: systems::all(&case),
+        environments: python(&report),
+        findings,
+        recommendations,
+        wants,
+        requirements,
+        report,
+    })
+}
+
+/// Everything that a judgement may look at.
+struct Case<'a> {
+    ground: Ground<'a>,
+    matrix: &'a Matrix,
+    edition: Edition,
+    environment: Option<Environment>,
+}
+
+impl Case<'_> {
+    /// The sources of these ids.
+    fn sources<'b>(&self, ids: impl IntoIterator<Item = &'b str>) -> Vec<SourceRef> {
+        let found = ids.into_iter().filter_map(|id| self.matrix.sources.get(id));
+        found
+            .map(|source| SourceRef { title: source.title.clone(), url: source.url.clone(), date: source.date.clone() })
+            .collect()
+    }
+
+    /// Newer statements that contradict these claims.
+    fn contradictions(&self, claims: &[Spanned<String>]) -> Vec<Citation> {
+        let newer = self.matrix.newer_about(claims).filter(|newer| newer.relation == Relation::Contradicts);
+        newer
+            .filter_map(|newer| {
+                let source = self.matrix.sources.get(newer.source.get_ref())?;
+                Some(Citation {
+                    text: newer.text.clone(),
+                    title: source.title.clone(),
+                    url: source.url.clone(),
+                    date: source.date.clone(),
+                })
+            })
+            .collect()
+    }
+}
+
+/// The environment that the facts tell.
+fn environment(report: &Report) -> Option<Environment> {
+    use Environment::{Linux, Macos, Windows, Wsl1, Wsl2};
+    let told = report.text("environment");
+    [Windows, Wsl2, Wsl1, Linux, Macos].into_iter().find(|environment| environment.id() == told)
+}
+
+fn summary(report: &Report, environment: Option<Environment>) -> HostSummary {
+    let text = |key: &str| report.host(key).map(Value::to_string).filter(|text| !text.is_empty());
+    let number = |key: &str| report.number(&accelprobe_probes::fact::Subject::Host, key);
+    let flag = |key: &str| match report.host(key) {
+        Some(Value::Flag(flag)) => Some(*flag),
+        _ => None,
+    };
+    let wsl = |version| Some(Wsl { version, gpu: flag("wsl-gpu") });
+    HostSummary {
+        environment: environment.map(|environment| environment.id().to_owned()),
+        container: flag("container"),
+        os: text("os"),
+        arch: text("arch"),
+        kernel: text("kernel").or_else(|| text("windows-build")),
+        cpu: text("cpu"),
+        cores: number("cpu-cores"),
+        memory_bytes: number("memory-bytes"),
+        python: text("python"),
+        wsl: match environment {
+            Some(Environment::Wsl1) => wsl(1),
+            Some(Environment::Wsl2) => wsl(2),
+            _ => None,
+        },
+    }
+}
+
+fn python(report: &Report) -> Vec<PythonEnvironment> {
+    let text = |key: &str| report.host(key).map(Value::to_string);
+    let Some(path) = text("python-path") else { return Vec::new() };
+    vec![PythonEnvironment {
+        path,
+        python: text("python"),
+        kind: text("python-environment").unwrap_or_default(),
+        packages: Default::default(),
+    }]
+}

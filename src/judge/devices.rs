@@ -1,0 +1,74 @@
+//! One list of devices, each once, with the APIs that list it. The PCI address joins what several APIs say of one card.
+
+use accelprobe_probes::fact::{Report, Subject, Value};
+
+use crate::diagnosis::Device;
+
+/// The facts by which APIs name a device, the most telling name first.
+const NAMES: [(&str, &str); 5] = [
+    ("cuda-device", "cuda"),
+    ("nvml-device", "nvml"),
+    ("vulkan-device", "vulkan"),
+    ("opencl-device", "opencl"),
+    ("adapter-name", "windows"),
+];
+
+/// All devices in the order in which they were found.
+pub(super) fn all(report: &Report) -> Vec<Device> {
+    let mut subjects: Vec<&Subject> = Vec::new();
+    for fact in &report.facts {
+        if matches!(fact.subject, Subject::Device(_)) && !subjects.contains(&&fact.subject) {
+            subjects.push(&fact.subject);
+        }
+    }
+    subjects.into_iter().map(|subject| one(report, subject)).collect()
+}
+
+fn one(report: &Report, subject: &Subject) -> Device {
+    let text = |key: &str| report.about(subject, key).map(Value::to_string);
+    let vendor = text("device-vendor");
+    let id = match subject {
+        Subject::Device(id) => id.clone(),
+        _ => String::new(),
+    };
+    let by_number = || {
+        let number = text("pci-id")?;
+        Some(format!("{} device {number}", vendor.as_deref().map_or("unknown", vendor_title)))
+    };
+    let nvidia = || {
+        (vendor.as_deref() == Some("nvidia"))
+            .then(|| report.version("nvidia-driver").map(ToString::to_string))
+            .flatten()
+    };
+    let by_bus = || match vendor.as_deref() {
+        Some("virtual" | "microsoft") => Some("virtual".to_owned()),
+        _ => None,
+    };
+    Device {
+        id,
+        name: NAMES.iter().find_map(|(key, _)| text(key)).or_else(by_number),
+        kind: text("device-kind").or_else(by_bus),
+        driver: nvidia()
+            .or_else(|| text("vulkan-driver"))
+            .or_else(|| text("opencl-driver"))
+            .or_else(|| text("kernel-module")),
+        compute_capability: text("compute-capability"),
+        gfx: None,
+        memory_bytes: report.number(subject, "device-memory-bytes"),
+        seen_by: NAMES.iter().filter(|(key, _)| text(key).is_some()).map(|(_, api)| (*api).to_owned()).collect(),
+        vendor,
+    }
+}
+
+/// A vendor's name as it writes itself.
+pub(crate) fn vendor_title(vendor: &str) -> &str {
+    match vendor {
+        "nvidia" => "NVIDIA",
+        "amd" => "AMD",
+        "intel" => "Intel",
+        "apple" => "Apple",
+        "microsoft" => "Microsoft",
+        "habana" => "Habana",
+        other => other,
+    }
+}

@@ -1,0 +1,110 @@
+//! Findings by the matrix's rules: each row whose `when` holds and whose `require` does not.
+
+use accelprobe_probes::fact::{Fact, Report, Scope, Subject};
+
+use super::Case;
+use crate::diagnosis::{Evidence, Finding};
+use crate::matrix::condition::Truth;
+use crate::matrix::{Row, Rule};
+
+/// How many origins of one fact are shown as evidence.
+const MOST_ORIGINS: usize = 4;
+
+/// The findings of all rules. A row about devices or drivers is judged for each of them.
+pub(super) fn by_rules(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in &case.matrix.rules {
+        for row in &rule.row {
+            for subject in subjects(case.ground.report, row) {
+                let applies = row.when.hold(&case.ground, &subject);
+                if applies == Truth::True && row.require.hold(&case.ground, &subject) == Truth::False {
+                    findings.push(finding(case, rule, row, &subject));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// What a row is judged for: the subjects of the narrowest fact that it requires.
+fn subjects(report: &Report, row: &Row) -> Vec<Subject> {
+    let narrow = row.require.keys().chain(row.when.keys()).find(|key| key.scope != Scope::Host);
+    match narrow {
+        Some(key) => report.subjects(key.name).into_iter().cloned().collect(),
+        None => vec![Subject::Host],
+    }
+}
+
+fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Finding {
+    Finding {
+        code: rule.code.clone(),
+        severity: row.severity.unwrap_or(rule.severity),
+        subject: shown(subject).to_owned(),
+        message: fill(&rule.message, case.ground.report, subject),
+        evidence: evidence(case.ground.report, row, subject),
+        rule: rule.id.clone(),
+        contradicted_by: Vec::new(),
+        sources: case.sources(rule.sources.iter().map(|source| source.get_ref().as_str())),
+        remedy: Some(row.remedy.as_ref().unwrap_or(&rule.remedy).clone()),
+    }
+}
+
+fn evidence(report: &Report, row: &Row, subject: &Subject) -> Vec<Evidence> {
+    let mut evidence: Vec<Evidence> = Vec::new();
+    for key in row.require.keys().chain(row.when.keys()) {
+        let about = |fact: &&Fact| match key.scope {
+            Scope::Host => fact.subject == Subject::Host,
+            _ => fact.subject == *subject || *subject == Subject::Host,
+        };
+        for fact in report.all(key.name).filter(about).take(MOST_ORIGINS) {
+            let told = evidence_of(fact);
+            if !evidence.contains(&told) {
+                evidence.push(told);
+            }
+        }
+    }
+    evidence
+}
+
+/// A fact as evidence.
+pub(super) fn evidence_of(fact: &Fact) -> Evidence {
+    Evidence { fact: fact.key.name.to_owned(), value: value_of(fact), origin: fact.origin.to_string() }
+}
+
+fn value_of(fact: &Fact) -> String {
+    match &fact.value {
+        Ok(value) => value.to_string(),
+        Err(missing) => missing.to_string(),
+    }
+}
+
+/// A subject as people know it.
+fn shown(subject: &Subject) -> &str {
+    match subject {
+        Subject::Host => "this machine",
+        Subject::Icd(id) => id.split_once(':').map_or(id.as_str(), |(_, manifest)| manifest),
+        Subject::Device(id) => id,
+        Subject::Library(path) => path,
+    }
+}
+
+/// A message with facts in the place of `{key}` and the subject in that of `{subject}`.
+fn fill(message: &str, report: &Report, subject: &Subject) -> String {
+    let mut filled = String::new();
+    let mut rest = message;
+    while let Some((before, behind)) = rest.split_once('{') {
+        let (key, behind) = behind.split_once('}').unwrap_or((behind, ""));
+        filled.push_str(before);
+        let fact = || {
+            let facts = || report.all(key);
+            let exact = facts().find(|fact| fact.subject == *subject);
+            exact.or_else(|| facts().find(|fact| fact.value.is_ok())).or_else(|| facts().next())
+        };
+        match key {
+            "subject" => filled.push_str(shown(subject)),
+            _ => filled.push_str(&fact().map_or_else(|| "unknown".to_owned(), value_of)),
+        }
+        rest = behind;
+    }
+    filled + rest
+}

@@ -1,0 +1,262 @@
+//! What the user means to use, and what the user asserts, judged by the matrix and by the machine.
+
+use accelprobe_probes::fact::{Kind, Value};
+use accelprobe_probes::host::Missing;
+use accelprobe_probes::ladder::State;
+use accelprobe_probes::version::{Range, Version};
+
+use super::{Case, findings};
+use crate::diagnosis::{Finding, Outcome, Requirement, Want};
+use crate::matrix::{Severity, Support, System, Verdict};
+use crate::spec::{Mistake, Part, Spec};
+
+/// A want, judged.
+pub(super) struct Judged<'a> {
+    /// The system that is wanted.
+    pub system: &'a System,
+    /// How it turned out.
+    pub want: Want,
+    /// What is wrong, where something is.
+    pub finding: Option<Finding>,
+}
+
+/// Judges a want. Fails on a name that is no system and no package of one.
+pub(super) fn want<'a>(case: &Case<'a>, spec: &Spec) -> Result<Judged<'a>, Mistake> {
+    let Some(system) = system(case, &spec.name) else { return Err(unknown_name(case, spec, false)) };
+    let (verdict, detail, rule, finding) = by_matrix(case, system, spec);
+    let because = rule.into_iter().collect();
+    Ok(Judged { system, want: Want { spec: spec.text.clone(), verdict, detail, because }, finding })
+}
+
+type Turnout = (Outcome, String, Option<String>, Option<Finding>);
+
+fn by_matrix(case: &Case<'_>, system: &System, spec: &Spec) -> Turnout {
+    let Some(environment) = case.environment else {
+        return (Outcome::Unknown, "the environment of this machine is not known".to_owned(), None, None);
+    };
+    let candidate = match candidate(case, system, spec) {
+        Ok(candidate) => candidate,
+        Err(why) => return (Outcome::Unknown, why, None, None),
+    };
+    let Some(statement) = statement(case, system, spec, candidate) else {
+        let why = format!("the matrix says nothing of {} on {}", system.name, environment.title());
+        return (Outcome::Unknown, why, None, None);
+    };
+    let rule = Some(statement.id.get_ref().clone());
+    let words = statement.words(case.edition).unwrap_or_default();
+    let seen = case.ground.climbs.get(&system.id).is_some_and(|climb| climb.state == State::Working);
+    match statement.verdict(case.edition) {
+        Verdict::Unsupported if seen => {
+            (Outcome::Holds, format!("seen working, although the matrix says: {words}"), rule, None)
+        }
+        Verdict::Unsupported => {
+            let version = candidate.map(|version| format!(" {}", version.bare())).unwrap_or_default();
+            let version = spec.range.as_ref().map_or(version, |range| format!(" {range}"));
+            let gpu = if statement.part.as_deref() == Some("gpu") { " with the GPU" } else { "" };
+            let message = format!("{}{version}{gpu} is not supported on {}: {words}", system.name, environment.title());
+            let finding = unsupported(case, statement, spec, message.clone());
+            (Outcome::Broken, message, rule, Some(finding))
+        }
+        Verdict::Unknown => (Outcome::Unknown, words.to_owned(), rule, None),
+        Verdict::Supported | Verdict::Partial => by_machine(case, system, spec, statement, rule),
+    }
+}
+
+/// The newest release in the wanted range; nothing where the matrix has no releases of it.
+fn candidate<'a>(case: &Case<'a>, system: &System, spec: &Spec) -> Result<Option<&'a Version>, String> {
+    let Some(product) = case.matrix.product(&spec.name).or_else(|| product_of(case, system)) else { return Ok(None) };
+    let fits = |version: &&Version| spec.range.as_ref().is_none_or(|range| range.contains(version));
+    let newest = product.release.iter().rev().map(|release| release.version.get_ref()).find(fits);
+    match (newest, product.horizon(), &spec.range) {
+        (None, Some(horizon), Some(range)) if range.bounds().all(|bound| bound > horizon) => {
+            Err(format!("{} {range} is newer than this matrix, which ends at {horizon}", product.name))
+        }
+        (None, _, Some(range)) => Err(format!("no release of {} in {range} is known", product.name)),
+        (newest, _, _) => Ok(newest),
+    }
+}
+
+fn product_of<'a>(case: &Case<'a>, system: &System) -> Option<&'a crate::matrix::Product> {
+    case.matrix.product(&system.id).or_else(|| system.packages.iter().find_map(|package| case.matrix.product(package)))
+}
+
+fn statement<'a>(case: &Case<'_>, system: &'a System, spec: &Spec, candidate: Option<&Version>) -> Option<&'a Support> {
+    let environment = case.environment?;
+    let asked_for = |support: &&Support| match spec.part {
+        Some(Part::Cpu) => matches!(support.part.as_deref(), None | Some("cpu")),
+        _ => support.is_general(),
+    };
+    let applies = |support: &&Support| match (&support.versions, candidate) {
+        (None, _) => true,
+        (Some(range), Some(version)) => range.get_ref().contains(version),
+        (Some(range), None) => range.get_ref().is_open_above(),
+    };
+    system.support.iter().filter(|support| support.environment == environment).filter(asked_for).find(applies)
+}
+
+fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: String) -> Finding {
+    let documents = (!statement.claims.is_empty()).then_some("documents");
+    let others = statement
+        .sources
+        .iter()
+        .map(|source| source.get_ref().as_str())
+        .filter(|source| *source != "documents" || documents.is_none());
+    Finding {
+        code: statement.code.clone().unwrap_or_else(|| "unsupported-here".to_owned()),
+        severity: Severity::Error,
+        subject: spec.text.clone(),
+        message,
+        evidence: case.ground.report.all("environment").map(findings::evidence_of).collect(),
+        rule: statement.id.get_ref().clone(),
+        contradicted_by: case.contradictions(&statement.claims),
+        sources: case.sources(documents.into_iter().chain(others)),
+        remedy: statement.remedy.clone(),
+    }
+}
+
+/// The matrix says yes; whether this machine does is another question.
+fn by_machine(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, rule: Option<String>) -> Turnout {
+    let words = statement.words(case.edition).unwrap_or_default().to_owned();
+    if let Some(climb) = case.ground.climbs.get(&system.id) {
+        let detail = format!("{}: {}", climb.state, climb.detail);
+        let outcome = outcome(climb.state, spec.part);
+        let finding = (outcome == Outcome::Broken).then(|| {
+            cannot(
+                case,
+                statement,
+                spec,
+                format!("{}-{}", system.id, climb.state),
+                format!("{} cannot be used: {}", system.name, climb.detail),
+            )
+        });
+        return (outcome, detail, rule, finding);
+    }
+    if spec.part == Some(Part::Cpu) {
+        return (Outcome::Holds, words, rule, None);
+    }
+    let must = spec.part == Some(Part::Gpu);
+    let cuda = case.ground.climbs.get("cuda");
+    match case.ground.report.host("gpu-vendors") {
+        Some(Value::Set(vendors)) if vendors.is_empty() => {
+            let message = format!("{} has no GPU to use here: none is on the bus", system.name);
+            match must {
+                true => (
+                    Outcome::Broken,
+                    message.clone(),
+                    rule,
+                    Some(cannot(case, statement, spec, "no-gpu".to_owned(), message)),
+                ),
+                false => (Outcome::Holds, "on the processor: there is no GPU here".to_owned(), rule, None),
+            }
+        }
+        Some(Value::Set(vendors)) if vendors.iter().any(|vendor| vendor == "nvidia") => match cuda {
+            Some(cuda) if cuda.state == State::Working => {
+                (Outcome::Holds, format!("with CUDA on {}", cuda.detail), rule, None)
+            }
+            Some(cuda) if outcome(cuda.state, None) == Outcome::Broken => {
+                let message =
+                    format!("{} cannot use the NVIDIA GPU: CUDA is {} ({})", system.name, cuda.state, cuda.detail);
+                let finding = cannot(case, statement, spec, format!("cuda-{}", cuda.state), message.clone());
+                (Outcome::Broken, message, rule, Some(finding))
+            }
+            _ => (Outcome::Unknown, "whether CUDA works here is not known".to_owned(), rule, None),
+        },
+        Some(_) if must => {
+            (Outcome::Unknown, format!("{words}; whether this GPU works with it was not probed"), rule, None)
+        }
+        Some(_) => (Outcome::Holds, words, rule, None),
+        None if must => (Outcome::Unknown, "whether there is a GPU is not known".to_owned(), rule, None),
+        None => (Outcome::Holds, format!("{words}; whether there is a GPU is not known"), rule, None),
+    }
+}
+
+fn cannot(case: &Case<'_>, statement: &Support, spec: &Spec, code: String, message: String) -> Finding {
+    Finding { code, remedy: None, ..unsupported(case, statement, spec, message) }
+}
+
+/// What a state means for who needs the system.
+fn outcome(state: State, part: Option<Part>) -> Outcome {
+    match state {
+        State::Working => Outcome::Holds,
+        State::SoftwareOnly if part == Some(Part::Cpu) => Outcome::Holds,
+        State::SoftwareOnly | State::Masked | State::Blocked | State::Broken | State::Crashed | State::NotInstalled => {
+            Outcome::Broken
+        }
+        State::NotApplicable => Outcome::NotApplicable,
+        State::TimedOut | State::Unknown => Outcome::Unknown,
+    }
+}
+
+/// Judges an assertion. Fails on a name that is neither a system nor a fact with a version.
+pub(super) fn requirement(case: &Case<'_>, spec: &Spec) -> Result<Requirement, Mistake> {
+    let done = |verdict, detail: String| Ok(Requirement { expr: spec.text.clone(), verdict, detail });
+    let probed = system(case, &spec.name).and_then(|system| Some((system, case.ground.climbs.get(&system.id)?)));
+    if let Some((system, climb)) = probed {
+        let found = outcome(climb.state, spec.part);
+        if found != Outcome::Holds {
+            let hint = match climb.state {
+                State::SoftwareOnly => {
+                    format!("; `{}` asks for an accelerator, `{}:cpu` would accept this", spec.name, spec.name)
+                }
+                _ => String::new(),
+            };
+            return done(found, format!("{} is {}: {}{hint}", system.name, climb.state, climb.detail));
+        }
+        let Some(range) = &spec.range else { return done(found, format!("{}: {}", climb.state, climb.detail)) };
+        let version = climb.versions.get("driver-api").or_else(|| climb.versions.get("api"));
+        return match version.and_then(|version| version.parse::<Version>().ok()) {
+            Some(version) => {
+                let (verdict, detail) = within(&system.name, &version, range);
+                done(verdict, detail)
+            }
+            None => done(Outcome::Unknown, format!("{} works, and its version is not known", system.name)),
+        };
+    }
+    let fact = accelprobe_probes::key(&spec.name).filter(|key| key.kind == Kind::Version);
+    if let Some(key) = fact {
+        let Some(Value::Version(version)) = case.ground.report.host(key.name) else {
+            let missing = case.ground.report.all(key.name).find_map(|fact| fact.value.as_ref().err());
+            return match missing {
+                Some(Missing::NotFound) => done(Outcome::Broken, format!("{} is not here", key.name)),
+                Some(missing) => done(Outcome::Unknown, format!("{}: {missing}", key.name)),
+                None => done(Outcome::Unknown, format!("{} is not known", key.name)),
+            };
+        };
+        return match &spec.range {
+            Some(range) => {
+                let (verdict, detail) = within(key.name, version, range);
+                done(verdict, detail)
+            }
+            None => done(Outcome::Holds, format!("{} is {version}", key.name)),
+        };
+    }
+    let Some(system) = system(case, &spec.name) else { return Err(unknown_name(case, spec, true)) };
+    match by_matrix(case, system, spec) {
+        (Outcome::Broken, detail, ..) => done(Outcome::Broken, detail),
+        (Outcome::Holds, detail, ..) => done(
+            Outcome::Unknown,
+            format!("{} could be used here ({detail}); whether it is installed was not probed", system.name),
+        ),
+        (other, detail, ..) => done(other, detail),
+    }
+}
+
+fn within(name: &str, version: &Version, range: &Range) -> (Outcome, String) {
+    match range.contains(version) {
+        true => (Outcome::Holds, format!("{name} is {version}")),
+        false => (Outcome::Broken, format!("{name} is {version}, not {range}")),
+    }
+}
+
+/// The system of an id or of a package.
+fn system<'a>(case: &Case<'a>, name: &str) -> Option<&'a System> {
+    let named = |system: &&System| system.id == name || system.packages.iter().any(|package| package == name);
+    case.matrix.systems.iter().find(named)
+}
+
+fn unknown_name(case: &Case<'_>, spec: &Spec, facts: bool) -> Mistake {
+    let systems = case.matrix.systems.iter().flat_map(|system| std::iter::once(&system.id).chain(&system.packages));
+    let versions = accelprobe_probes::keys().filter(|key| facts && key.kind == Kind::Version).map(|key| key.name);
+    let known = systems.map(String::as_str).chain(versions);
+    spec.unknown_name(accelprobe_probes::unknown("system or package", &spec.name, known))
+}

@@ -1,0 +1,395 @@
+//! Conditions on facts, and their three truths.
+//!
+//! A condition is a fact's name and what its value must be: a range for a version, a text or a list of texts (one of
+//! which it must be, or hold), `!=` and a text, `true` or `false`. Beside these, every fact can be `present`, `absent` or `answered`: the
+//! last is false where what should answer crashed, hung, failed or was garbled. Unknown is neither true nor false.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
+use accelprobe_probes::host::Missing;
+use accelprobe_probes::ladder::Climb;
+use accelprobe_probes::version::{Range, Version};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// Conditions that must all hold.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions(pub Vec<Condition>);
+
+/// One condition.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// What it is about.
+    pub term: Term,
+    /// What must hold of it.
+    pub test: Test,
+}
+
+/// What a condition is about.
+#[derive(Clone, Debug)]
+pub enum Term {
+    /// A fact.
+    Fact(&'static Key),
+    /// The state of a system: `SYSTEM-state`.
+    State(String),
+    /// The rung of a system: `SYSTEM-rung`.
+    Rung(String),
+}
+
+/// What must hold of a term.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// It has a value.
+    Present,
+    /// It is known to have none; of a set, that it is empty.
+    Absent,
+    /// Whatever was asked gave an answer.
+    Answered,
+    /// The version is in the range.
+    Within(Range),
+    /// The text is one of these; the set holds one of them.
+    OneOf(Vec<String>),
+    /// The text is another: `!=text`.
+    Not(String),
+    /// The flag is this.
+    Is(bool),
+}
+
+/// True, false, or not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Nobody can say.
+    Unknown,
+}
+
+impl Truth {
+    /// Both: false beats unknown, unknown beats true.
+    #[must_use]
+    pub fn and(self, other: Truth) -> Truth {
+        match (self, other) {
+            (Truth::False, _) | (_, Truth::False) => Truth::False,
+            (Truth::Unknown, _) | (_, Truth::Unknown) => Truth::Unknown,
+            (Truth::True, Truth::True) => Truth::True,
+        }
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(truth: bool) -> Truth {
+        if truth { Truth::True } else { Truth::False }
+    }
+}
+
+/// What conditions are judged on: the facts, and how the systems stand by them.
+pub struct Ground<'a> {
+    /// The facts.
+    pub report: &'a Report,
+    /// The systems that were probed, by id.
+    pub climbs: &'a BTreeMap<String, Climb>,
+}
+
+impl Conditions {
+    /// Whether all hold for a subject. Facts of the machine count for every subject; of a device's facts, where the
+    /// subject is the machine, the lowest version counts.
+    pub fn hold(&self, ground: &Ground<'_>, subject: &Subject) -> Truth {
+        self.0.iter().map(|condition| condition.holds(ground, subject)).fold(Truth::True, Truth::and)
+    }
+
+    /// The names of the facts that this is about.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        self.0.iter().filter_map(|condition| match condition.term {
+            Term::Fact(key) => Some(key),
+            _ => None,
+        })
+    }
+}
+
+impl Condition {
+    fn holds(&self, ground: &Ground<'_>, subject: &Subject) -> Truth {
+        let text_is = |text: Option<&str>| match (&self.test, text) {
+            (Test::OneOf(texts), Some(text)) => texts.iter().any(|one| one == text).into(),
+            (Test::Not(not), Some(text)) => (not != text).into(),
+            (Test::Present, text) => text.is_some().into(),
+            _ => Truth::Unknown,
+        };
+        match &self.term {
+            Term::Fact(key) => self.holds_of(key, ground.report, subject),
+            Term::State(system) => text_is(ground.climbs.get(system).map(|climb| climb.state.name())),
+            Term::Rung(system) => {
+                text_is(ground.climbs.get(system).and_then(|climb| climb.rung).map(|rung| rung.name()))
+            }
+        }
+    }
+
+    fn holds_of(&self, key: &Key, report: &Report, subject: &Subject) -> Truth {
+        let about = |fact: &&Fact| match key.scope {
+            Scope::Host => fact.subject == Subject::Host,
+            _ => fact.subject == *subject || *subject == Subject::Host,
+        };
+        let facts: Vec<&Fact> = report.all(key.name).filter(about).collect();
+        let values = || facts.iter().filter_map(|fact| fact.value.as_ref().ok());
+        let lowest = match (key.kind, key.scope) {
+            (Kind::Version, Scope::Device) => {
+                values().filter_map(version).min().map(|least| Value::Version(least.clone()))
+            }
+            _ => values().next().cloned(),
+        };
+        match (&self.test, &lowest) {
+            (Test::Answered, _) => answered(&facts),
+            (Test::Present, Some(_)) => Truth::True,
+            (Test::Absent, Some(Value::Set(items))) => items.is_empty().into(),
+            (Test::Absent, Some(_)) => Truth::False,
+            (test, Some(value)) => test.holds_of(value),
+            (test, None) if facts.iter().any(|fact| fact.value == Err(Missing::NotFound)) => {
+                matches!(test, Test::Absent).into()
+            }
+            (_, None) => Truth::Unknown,
+        }
+    }
+}
+
+impl Test {
+    fn holds_of(&self, value: &Value) -> Truth {
+        match (self, value) {
+            (Test::Within(range), Value::Version(version)) => range.contains(version).into(),
+            (Test::OneOf(texts), Value::Set(items)) => texts.iter().any(|text| items.contains(text)).into(),
+            (Test::OneOf(texts), value) => texts.contains(&value.to_string()).into(),
+            (Test::Not(text), value) => (*text != value.to_string()).into(),
+            (Test::Is(flag), Value::Flag(value)) => (flag == value).into(),
+            _ => Truth::Unknown,
+        }
+    }
+}
+
+fn version(value: &Value) -> Option<&Version> {
+    match value {
+        Value::Version(version) => Some(version),
+        _ => None,
+    }
+}
+
+fn answered(facts: &[&Fact]) -> Truth {
+    match facts.first().map(|fact| &fact.value) {
+        None | Some(Err(Missing::NotRecorded | Missing::Unsupported)) => Truth::Unknown,
+        Some(Ok(_)) => Truth::True,
+        Some(Err(_)) => Truth::False,
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.term {
+            Term::Fact(key) => f.write_str(key.name)?,
+            Term::State(system) => write!(f, "{system}-state")?,
+            Term::Rung(system) => write!(f, "{system}-rung")?,
+        }
+        match &self.test {
+            Test::Present => f.write_str(" is there"),
+            Test::Absent => f.write_str(" is absent"),
+            Test::Answered => f.write_str(" answers"),
+            Test::Within(range) => write!(f, " {range}"),
+            Test::OneOf(texts) => write!(f, " is {}", texts.join(" or ")),
+            Test::Not(text) => write!(f, " is not {text}"),
+            Test::Is(true) => f.write_str(" holds"),
+            Test::Is(false) => f.write_str(" does not hold"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Conditions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+
+        impl<'de> Visitor<'de> for Table {
+            type Value = Conditions;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("conditions such as `{ environment = \"wsl2\", nvidia-driver = \">=580\" }`")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Conditions, A::Error> {
+                let mut conditions = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let term = term(&name).map_err(de::Error::custom)?;
+                    let test = test(&name, &term, map.next_value()?).map_err(de::Error::custom)?;
+                    conditions.push(Condition { term, test });
+                }
+                Ok(Conditions(conditions))
+            }
+        }
+
+        deserializer.deserialize_map(Table)
+    }
+}
+
+fn term(name: &str) -> Result<Term, String> {
+    if let Some(key) = accelprobe_probes::key(name) {
+        return Ok(Term::Fact(key));
+    }
+    let system = |ending: &str| {
+        let id = name.strip_suffix(ending)?;
+        accelprobe_probes::PROBES.iter().any(|probe| probe.name == id && probe.climb.is_some()).then(|| id.to_owned())
+    };
+    match (system("-state"), system("-rung")) {
+        (Some(system), _) => Ok(Term::State(system)),
+        (_, Some(system)) => Ok(Term::Rung(system)),
+        _ => Err(accelprobe_probes::unknown_key(name)),
+    }
+}
+
+fn test(name: &str, term: &Term, raw: Raw) -> Result<Test, String> {
+    let kind = match term {
+        Term::Fact(key) => key.kind,
+        Term::State(_) | Term::Rung(_) => Kind::Text,
+    };
+    match (raw, kind) {
+        (Raw::One(text), _) if text == "present" => Ok(Test::Present),
+        (Raw::One(text), _) if text == "absent" => Ok(Test::Absent),
+        (Raw::One(text), _) if text == "answered" => Ok(Test::Answered),
+        (Raw::One(text), Kind::Version) => text.parse().map(Test::Within),
+        (Raw::One(text), Kind::Text) if text.starts_with("!=") => {
+            Ok(Test::Not(text.trim_start_matches("!=").to_owned()))
+        }
+        (Raw::One(text), Kind::Text | Kind::Set | Kind::Number) => Ok(Test::OneOf(vec![text])),
+        (Raw::Several(texts), Kind::Text | Kind::Set | Kind::Number) => Ok(Test::OneOf(texts)),
+        (Raw::Flag(flag), Kind::Flag) => Ok(Test::Is(flag)),
+        (_, Kind::Version) => Err(format!("`{name}` is a version: expected a range such as \">=12.4\"")),
+        (_, Kind::Flag) => Err(format!("`{name}` is yes or no: expected true or false")),
+        (_, _) => Err(format!("`{name}` is a text: expected a text or a list of texts")),
+    }
+}
+
+/// A condition's value as it stands in TOML.
+enum Raw {
+    One(String),
+    Several(Vec<String>),
+    Flag(bool),
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Raw;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a list of texts, true or false")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Raw, E> {
+                Ok(Raw::One(text.to_owned()))
+            }
+
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Raw, E> {
+                Ok(Raw::Flag(flag))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Raw, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Raw::Several(texts))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use accelprobe_probes::fact::Origin;
+
+    fn fact(key: &str, value: Result<Value, Missing>) -> Fact {
+        let key = accelprobe_probes::key(key).unwrap();
+        let subject = if key.scope == Scope::Device { Subject::Device("a".into()) } else { Subject::Host };
+        Fact { key, subject, value, origin: Origin::Given("test".into()) }
+    }
+
+    fn holds(conditions: &str, facts: Vec<Fact>) -> Truth {
+        #[derive(Deserialize)]
+        struct File {
+            when: Conditions,
+        }
+        let file: File = toml::from_str(&format!("when = {conditions}")).unwrap();
+        let report = Report { probes: Vec::new(), facts };
+        file.when.hold(&Ground { report: &report, climbs: &BTreeMap::new() }, &Subject::Host)
+    }
+
+    fn version(text: &str) -> Result<Value, Missing> {
+        Ok(Value::Version(text.parse().unwrap()))
+    }
+
+    #[test]
+    fn false_beats_unknown_and_unknown_beats_true() {
+        use Truth::{False, True, Unknown};
+        for (left, right, both) in [
+            (True, True, True),
+            (True, Unknown, Unknown),
+            (Unknown, Unknown, Unknown),
+            (False, Unknown, False),
+            (True, False, False),
+        ] {
+            assert_eq!(left.and(right), both);
+            assert_eq!(right.and(left), both);
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_neither_true_nor_false() {
+        let driver = "{ nvidia-driver = \">=580\" }";
+        assert_eq!(holds(driver, vec![]), Truth::Unknown);
+        assert_eq!(holds(driver, vec![fact("nvidia-driver", Err(Missing::TimedOut))]), Truth::Unknown);
+        assert_eq!(holds(driver, vec![fact("nvidia-driver", version("580.65.06"))]), Truth::True);
+        assert_eq!(holds(driver, vec![fact("nvidia-driver", version("535.1"))]), Truth::False);
+        assert_eq!(holds(driver, vec![fact("nvidia-driver", Err(Missing::NotFound))]), Truth::False);
+        assert_eq!(
+            holds("{ nvidia-driver = \"absent\" }", vec![fact("nvidia-driver", Err(Missing::NotFound))]),
+            Truth::True
+        );
+        assert_eq!(
+            holds("{ gpu-vendors = \"absent\" }", vec![fact("gpu-vendors", Ok(Value::Set(vec![])))]),
+            Truth::True
+        );
+        assert_eq!(
+            holds("{ gpu-vendors = \"amd\" }", vec![fact("gpu-vendors", Ok(Value::Set(vec!["amd".into()])))]),
+            Truth::True
+        );
+    }
+
+    #[test]
+    fn the_lowest_card_counts_for_the_machine() {
+        let cards = || vec![fact("compute-capability", version("9.0")), fact("compute-capability", version("6.1"))];
+        assert_eq!(holds("{ compute-capability = \">=7.5\" }", cards()), Truth::False);
+        assert_eq!(holds("{ compute-capability = \">=6.0\" }", cards()), Truth::True);
+    }
+
+    #[test]
+    fn a_condition_that_cannot_be_is_refused() {
+        #[derive(Debug, Deserialize)]
+        struct File {
+            #[serde(rename = "when")]
+            _when: Conditions,
+        }
+        for (text, expected) in [
+            ("{ nvidia-drivr = \">=1\" }", "did you mean `nvidia-driver`?"),
+            ("{ nvidia-driver = true }", "expected a range"),
+            ("{ nvidia-driver = \"580\" }", "write `>=580`"),
+            ("{ container = \"yes\" }", "expected true or false"),
+            ("{ environment = 5 }", "a text, a list of texts, true or false"),
+        ] {
+            let error = toml::from_str::<File>(&format!("when = {text}")).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

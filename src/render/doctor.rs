@@ -1,0 +1,239 @@
+//! The diagnosis as something to read: what is wrong first, then how every system stands, then what can be set up.
+
+use accelprobe_probes::ladder::State;
+
+use super::{Block, Span, Tone, View};
+use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, Recommendation, System};
+use crate::judge::vendor_title;
+use crate::matrix::{Edition, Gives, Severity};
+
+/// Width of the first column, by the longest name of a system that is probed.
+const NAME: usize = 13;
+/// Width of the column with a state.
+const STATE: usize = 15;
+
+/// The whole diagnosis.
+pub fn view(diagnosis: &Diagnosis) -> View {
+    let mut view = View::default();
+    host(&mut view, diagnosis);
+    findings(&mut view, diagnosis);
+    asked(&mut view, diagnosis);
+    systems(&mut view, diagnosis);
+    devices(&mut view, diagnosis);
+    recommendations(&mut view, diagnosis);
+    view
+}
+
+fn host(view: &mut View, diagnosis: &Diagnosis) {
+    let host = &diagnosis.host;
+    view.heading(1, format!("{} {}", diagnosis.tool.name, diagnosis.tool.version));
+    let environment = match host.environment.as_deref() {
+        Some("windows") => "native Windows",
+        Some("wsl2") => "WSL2",
+        Some("wsl1") => "WSL1",
+        Some("linux") => "Linux",
+        Some("macos") => "macOS",
+        _ => "environment unknown",
+    };
+    let inside = if host.container == Some(true) { ", in a container" } else { "" };
+    let kernel = host.kernel.as_ref().map(|kernel| match host.environment.as_deref() {
+        Some("windows") => format!("build {kernel}"),
+        _ => format!("kernel {kernel}"),
+    });
+    let first = [host.os.clone(), Some(format!("{environment}{inside}")), host.arch.clone(), kernel];
+    let cores = host.cores.map(|cores| if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") });
+    let python = host.python.as_ref().map(|python| format!("Python {python}"));
+    let second = [host.cpu.clone(), cores, host.memory_bytes.map(gibibytes), python];
+    for line in [&first, &second] {
+        let parts: Vec<&str> = line.iter().flatten().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        if !parts.is_empty() {
+            view.text(2, parts.join(", "));
+        }
+    }
+}
+
+fn findings(view: &mut View, diagnosis: &Diagnosis) {
+    let count = |severity| diagnosis.findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let many = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    let title = match (errors, warnings) {
+        (0, 0) => "Nothing wrong".to_owned(),
+        (errors, 0) => many(errors, "error"),
+        (0, warnings) => many(warnings, "warning"),
+        (errors, warnings) => format!("{}, {}", many(errors, "error"), many(warnings, "warning")),
+    };
+    view.heading(2, title);
+    if errors + warnings == 0 {
+        view.text(2, "Nothing that is installed here fails.");
+    }
+    for (place, found) in diagnosis.findings.iter().enumerate() {
+        if place > 0 {
+            view.blocks.push(Block::Gap);
+        }
+        finding(view, found, diagnosis.edition);
+    }
+}
+
+fn finding(view: &mut View, finding: &Finding, edition: Edition) {
+    let tone = match finding.severity {
+        Severity::Error => Tone::Bad,
+        Severity::Warning => Tone::Unsure,
+        Severity::Info => Tone::Quiet,
+    };
+    let head = Span::new(format!("{} {}", finding.severity.word(), finding.code), tone);
+    view.blocks.push(Block::Text(2, vec![head, Span::new(format!(": {}", finding.message), Tone::Strong)]));
+    for evidence in &finding.evidence {
+        let origin = Span::new(format!("  ({})", evidence.origin), Tone::Quiet);
+        view.blocks.push(Block::Text(4, vec![Span::plain(format!("{} = {}", evidence.fact, evidence.value)), origin]));
+    }
+    for citation in &finding.contradicted_by {
+        view.text(4, newer(citation, edition));
+    }
+    if let Some(remedy) = &finding.remedy {
+        view.blocks.push(Block::Text(4, vec![Span::new("do: ", Tone::Good), Span::plain(&remedy.text)]));
+        for command in &remedy.commands {
+            view.command(command);
+        }
+    }
+    let sources: Vec<String> =
+        finding.sources.iter().map(|source| format!("{} ({})", source.title, source.date)).collect();
+    let because = format!("rule {}; {}", finding.rule, sources.join("; "));
+    view.blocks.push(Block::Text(4, vec![Span::new(because, Tone::Quiet)]));
+}
+
+/// A newer statement beside what the documents say.
+fn newer(citation: &Citation, edition: Edition) -> String {
+    let instead =
+        if edition == Edition::Documents { "newer than the documents" } else { "the documents differ; newer" };
+    format!("{instead}: {} ({}, {})", citation.text, citation.title, citation.date)
+}
+
+fn asked(view: &mut View, diagnosis: &Diagnosis) {
+    let wants = diagnosis.wants.iter().map(|want| (&want.spec, want.verdict, &want.detail));
+    let requirements = diagnosis.requirements.iter().map(|one| (&one.expr, one.verdict, &one.detail));
+    for (title, lines) in [("Wanted", wants.collect::<Vec<_>>()), ("Required", requirements.collect())] {
+        if lines.is_empty() {
+            continue;
+        }
+        view.heading(2, title);
+        for (text, verdict, detail) in lines {
+            let tone = match verdict {
+                Outcome::Holds => Tone::Good,
+                Outcome::Broken => Tone::Bad,
+                Outcome::Unknown | Outcome::NotApplicable => Tone::Unsure,
+            };
+            let spans = vec![Span::new(verdict.word(), tone), Span::plain(format!(": {detail}"))];
+            let width = text.chars().count().clamp(NAME, 28) + 1;
+            view.blocks.push(Block::Entry(width, Span::new(text, Tone::Strong), spans));
+        }
+    }
+}
+
+fn systems(view: &mut View, diagnosis: &Diagnosis) {
+    view.heading(2, "Compute APIs");
+    let probed =
+        |system: &&System| system.rung.is_some() || !matches!(system.state, State::Unknown | State::NotApplicable);
+    for system in diagnosis.systems.iter().filter(probed) {
+        let tone = match system.state {
+            State::Working => Tone::Good,
+            State::SoftwareOnly | State::Masked | State::TimedOut | State::Unknown => Tone::Unsure,
+            State::Blocked | State::Broken | State::Crashed => Tone::Bad,
+            State::NotInstalled | State::NotApplicable => Tone::Quiet,
+        };
+        let state = system.state.name().replace('-', " ");
+        let padding = " ".repeat(STATE.saturating_sub(state.len()));
+        let mut spans = vec![Span::new(state, tone), Span::plain(padding), Span::plain(&system.detail)];
+        let versions: Vec<String> = system.versions.iter().map(|(part, version)| format!("{part} {version}")).collect();
+        if !versions.is_empty() {
+            spans.push(Span::new(format!(" ({})", versions.join(", ")), Tone::Quiet));
+        }
+        if matches!(system.state, State::Blocked | State::Broken | State::Crashed | State::TimedOut)
+            && let Some(rung) = system.rung
+        {
+            spans.push(Span::new(format!(" [stopped at: {rung}]"), Tone::Quiet));
+        }
+        view.blocks.push(Block::Entry(NAME, Span::new(&system.name, Tone::Strong), spans));
+        for citation in system.support.contradicted_by.iter().filter(|_| system.state == State::Working) {
+            view.text(4, newer(citation, diagnosis.edition));
+        }
+    }
+    for (title, state) in [("cannot exist here", State::NotApplicable), ("not looked at", State::Unknown)] {
+        let names: Vec<&str> = diagnosis
+            .systems
+            .iter()
+            .filter(|system| system.state == state && system.rung.is_none())
+            .map(|system| system.name.as_str())
+            .collect();
+        if !names.is_empty() {
+            view.blocks.push(Block::Text(2, vec![Span::new(format!("{title}: {}", names.join(", ")), Tone::Quiet)]));
+        }
+    }
+}
+
+fn devices(view: &mut View, diagnosis: &Diagnosis) {
+    if diagnosis.devices.is_empty() {
+        return;
+    }
+    view.heading(2, "Devices");
+    for device in &diagnosis.devices {
+        let name = device.name.clone().unwrap_or_else(|| device.id.clone());
+        let parts = [
+            device.vendor.as_deref().map(vendor_title).filter(|vendor| *vendor != "other").map(str::to_owned),
+            device.kind.clone(),
+            device.compute_capability.as_ref().map(|capability| format!("compute capability {capability}")),
+            device.memory_bytes.map(gibibytes),
+            device.driver.as_ref().map(|driver| format!("driver {driver}")),
+            (!device.seen_by.is_empty()).then(|| format!("seen by {}", device.seen_by.join(", "))),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let spans = vec![Span::new(name, Tone::Strong), Span::plain(format!(": {}", parts.join(", ")))];
+        view.blocks.push(Block::Text(2, spans));
+    }
+}
+
+fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
+    if diagnosis.recommendations.is_empty() {
+        return;
+    }
+    view.heading(2, "What you can set up here");
+    // What every list of commands begins with is said once.
+    let first = |recommendation: &Recommendation| recommendation.commands.first().cloned();
+    let shared = diagnosis.recommendations.first().and_then(first);
+    let shared = shared.filter(|shared| {
+        diagnosis.recommendations.len() > 1
+            && diagnosis
+                .recommendations
+                .iter()
+                .all(|one| one.commands.len() > 1 && one.commands.first() == Some(shared))
+    });
+    if let Some(shared) = &shared {
+        view.text(2, "Once, for all of them:");
+        view.command(shared);
+        view.blocks.push(Block::Gap);
+    }
+    for (place, recommendation) in diagnosis.recommendations.iter().enumerate() {
+        if place > 0 {
+            view.blocks.push(Block::Gap);
+        }
+        let name = diagnosis.systems.iter().find(|system| system.id == recommendation.system);
+        let name = name.map_or(recommendation.system.as_str(), |system| system.name.as_str());
+        let tone = if recommendation.gives == Gives::Gpu { Tone::Good } else { Tone::Plain };
+        let spans = vec![Span::new(&recommendation.text, tone)];
+        view.blocks.push(Block::Entry(NAME, Span::new(name, Tone::Strong), spans));
+        for command in recommendation.commands.iter().skip(usize::from(shared.is_some())) {
+            view.command(command);
+        }
+    }
+}
+
+/// A size in GiB, or in MiB where it is less than one.
+fn gibibytes(bytes: u64) -> String {
+    const GIB: u64 = 1 << 30;
+    match bytes {
+        bytes if bytes >= GIB => {
+            let tenths = u128::from(bytes) * 10 / u128::from(GIB);
+            format!("{}.{} GiB", tenths / 10, tenths % 10)
+        }
+        bytes => format!("{} MiB", bytes >> 20),
+    }
+}

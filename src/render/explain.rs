@@ -1,0 +1,157 @@
+//! One rule, finding code, statement, system or topic, with its rows and sources.
+
+use toml::Spanned;
+
+use super::{Block, Span, Tone, View};
+use crate::matrix::{Matrix, Newer, Note, Relation, Rule, Support, System, Topic};
+
+/// What the matrix knows under a name; nothing where it knows nothing.
+pub fn view(matrix: &Matrix, name: &str) -> Option<View> {
+    let mut view = View::default();
+    if let Some(system) = matrix.system(name).or_else(|| by_package(matrix, name)) {
+        explain_system(&mut view, matrix, system);
+    }
+    if let Some(topic) = matrix.topics.iter().find(|topic| topic.id == name) {
+        explain_topic(&mut view, matrix, topic);
+    }
+    for rule in matrix.rules.iter().filter(|rule| rule.id == name || rule.code == name) {
+        explain_rule(&mut view, matrix, rule);
+    }
+    for system in &matrix.systems {
+        let named = |support: &&Support| support.id.get_ref() == name || support.code.as_deref() == Some(name);
+        for support in system.support.iter().filter(named) {
+            view.heading(2, format!("{} on {}", system.name, support.environment.title()));
+            statement(&mut view, matrix, support);
+        }
+        for setup in system.setup.iter().filter(|setup| setup.id.get_ref() == name) {
+            view.heading(2, format!("Setting up {}", system.name));
+            let when: Vec<String> = setup.when.0.iter().map(ToString::to_string).collect();
+            view.text(2, format!("Where {}:", when.join(" and ")));
+            view.text(2, &setup.text);
+            setup.commands.iter().for_each(|command| view.command(command));
+            sources(&mut view, matrix, &setup.sources);
+        }
+    }
+    (!view.blocks.is_empty()).then_some(view)
+}
+
+/// Every name that can be explained.
+pub fn names(matrix: &Matrix) -> Vec<&str> {
+    let mut names: Vec<&str> = matrix.systems.iter().map(|system| system.id.as_str()).collect();
+    names.extend(matrix.topics.iter().map(|topic| topic.id.as_str()));
+    names.extend(matrix.rules.iter().flat_map(|rule| [rule.id.as_str(), rule.code.as_str()]));
+    for system in &matrix.systems {
+        names.extend(system.support.iter().map(|support| support.id.get_ref().as_str()));
+        names.extend(system.support.iter().filter_map(|support| support.code.as_deref()));
+        names.extend(system.setup.iter().map(|setup| setup.id.get_ref().as_str()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn by_package<'a>(matrix: &'a Matrix, name: &str) -> Option<&'a System> {
+    matrix.systems.iter().find(|system| system.packages.iter().any(|package| package == name))
+}
+
+fn explain_system(view: &mut View, matrix: &Matrix, system: &System) {
+    view.heading(2, &system.name);
+    for support in &system.support {
+        statement(view, matrix, support);
+    }
+    let hardware: Vec<&str> = system.hardware.iter().map(|hardware| hardware.text.as_str()).collect();
+    let formats: Vec<&str> = system.format.iter().map(|format| format.text.as_str()).collect();
+    for (title, texts) in [("runs on", hardware), ("model formats", formats)] {
+        if !texts.is_empty() {
+            view.blocks.push(Block::Entry(16, Span::new(title, Tone::Strong), vec![Span::plain(texts.join("; "))]));
+        }
+    }
+    notes(view, &system.note);
+    newer(view, matrix, &system.newer);
+}
+
+fn explain_topic(view: &mut View, matrix: &Matrix, topic: &Topic) {
+    view.heading(2, &topic.name);
+    notes(view, &topic.note);
+    newer(view, matrix, &topic.newer);
+}
+
+fn explain_rule(view: &mut View, matrix: &Matrix, rule: &Rule) {
+    view.heading(2, &rule.title);
+    view.text(2, &rule.explain);
+    view.text(2, format!("Rule {} gives {} {}.", rule.id, rule.severity.word(), rule.code));
+    for row in &rule.row {
+        let all = |conditions: &crate::matrix::condition::Conditions| {
+            conditions.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+        };
+        view.text(4, format!("where {}: {}", all(&row.when), all(&row.require)));
+        if let Some(remedy) = &row.remedy {
+            view.text(4, format!("do: {}", remedy.text));
+            remedy.commands.iter().for_each(|command| view.command(command));
+        }
+    }
+    view.text(2, format!("do: {}", rule.remedy.text));
+    rule.remedy.commands.iter().for_each(|command| view.command(command));
+    sources(view, matrix, &rule.sources);
+}
+
+fn statement(view: &mut View, matrix: &Matrix, support: &Support) {
+    let part = support.part.as_ref().map(|part| format!(", {part}")).unwrap_or_default();
+    let versions = support.versions.as_ref().map(|range| format!(", {}", range.get_ref())).unwrap_or_default();
+    let documents = support.documents.map_or("silent", |verdict| verdict.word());
+    let place = format!("{}{part}{versions}", support.environment.title());
+    let mut spans = vec![Span::plain(format!("documents: {documents}; current: {}", support.current.word()))];
+    for note in [&support.note, &support.current_note].into_iter().flatten() {
+        spans.push(Span::plain(format!("; {note}")));
+    }
+    spans.push(Span::new(format!("  ({})", support.id.get_ref()), Tone::Quiet));
+    view.blocks.push(Block::Entry(16, Span::new(place, Tone::Strong), spans));
+    if let Some(remedy) = &support.remedy {
+        view.text(4, format!("do: {}", remedy.text));
+        remedy.commands.iter().for_each(|command| view.command(command));
+    }
+    let claims = support.claims.iter().map(|claim| claim.get_ref().as_str()).collect::<Vec<_>>();
+    if !claims.is_empty() {
+        view.blocks.push(Block::Text(
+            4,
+            vec![Span::new(format!("claims of the documents: {}", claims.join(", ")), Tone::Quiet)],
+        ));
+    }
+    sources(view, matrix, &support.sources);
+}
+
+fn notes(view: &mut View, notes: &[Note]) {
+    for note in notes {
+        let place = note.environment.map(|environment| format!(" ({})", environment.title())).unwrap_or_default();
+        view.text(2, format!("- {}{place}", note.text));
+    }
+}
+
+fn newer(view: &mut View, matrix: &Matrix, newer: &[Newer]) {
+    for statement in newer {
+        let relation = match statement.relation {
+            Relation::Agrees => "agrees",
+            Relation::Refines => "adds",
+            Relation::Contradicts => "contradicts",
+        };
+        let claims: Vec<&str> = statement.claims.iter().map(|claim| claim.get_ref().as_str()).collect();
+        let since = statement.since.as_ref().map(|since| format!(" Since {since}.")).unwrap_or_default();
+        let source = matrix.sources.get(statement.source.get_ref());
+        let source = source.map(|source| format!(" ({}, {})", source.title, source.date)).unwrap_or_default();
+        let spans = vec![
+            Span::plain(format!("{}{since}", statement.text)),
+            Span::new(format!("{source} [{}: {}]", statement.id.get_ref(), claims.join(", ")), Tone::Quiet),
+        ];
+        view.blocks.push(Block::Entry(16, Span::new(relation, Tone::Strong), spans));
+    }
+}
+
+fn sources(view: &mut View, matrix: &Matrix, ids: &[Spanned<String>]) {
+    for source in ids.iter().filter_map(|id| matrix.sources.get(id.get_ref())) {
+        let url = source.url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
+        view.blocks.push(Block::Text(
+            4,
+            vec![Span::new(format!("source: {}, {}{url}", source.title, source.date), Tone::Quiet)],
+        ));
+    }
+}

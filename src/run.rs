@@ -1,0 +1,280 @@
+//! From arguments to an exit code: 0 fine, 1 findings or an unmet requirement, 2 the tool could not do its work, 3 nothing
+//! wrong was found and a required answer is unknown. A sick machine is never 2; a closed pipe is 0.
+
+#![expect(clippy::disallowed_methods, reason = "the live host is told which program this is, once")]
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use accelprobe_probes::PROBES;
+use accelprobe_probes::fact::{Fact, Origin, Report, Scope, Subject};
+use accelprobe_probes::host::live::Live;
+use accelprobe_probes::host::memo::{Heard, Memo};
+use accelprobe_probes::host::recording::Recording;
+use accelprobe_probes::host::{Host, Question};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command, Doctor, Explain, Probe, Record, ShowMatrix, Source};
+use crate::diagnosis::{self, Diagnosis, Outcome};
+use crate::input::{self, Input};
+use crate::judge::{self, Asked};
+use crate::render::matrix::Tables;
+use crate::render::{self, Format, View};
+use crate::spec::Spec;
+
+/// Everything together must be over by then, where no other time is given.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// What is asked whatever `--only` says: without it nothing can be judged.
+const ALWAYS: &[&str] = &["environment", "machine", "bus", "python"];
+/// The width of output that goes to no terminal, and the greatest one that is pleasant to read.
+const WIDTH: usize = 80;
+const WIDEST: usize = 110;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output, mistakes to standard error; a closed pipe concerns neither.
+            _ = error.print();
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked_for { 0 } else { 2 });
+        }
+    };
+    let done = match cli.command {
+        None => doctor(&cli.doctor),
+        Some(Command::Doctor(options)) => doctor(&options),
+        Some(Command::Probe(options)) => probe(options),
+        Some(Command::Matrix(options)) => show_matrix(&options),
+        Some(Command::Explain(options)) => explain(&options),
+        Some(Command::Record(options)) => record(&options),
+        Some(Command::Schema) => print(&(diagnosis::schema() + "\n")),
+        Some(Command::Completions { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "accelprobe", &mut out);
+            print(&String::from_utf8_lossy(&out))
+        }
+        Some(Command::Man) => manual().and_then(|manual| print(&manual)),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(message) => {
+            // Where standard error is closed, too, there is nobody left to tell.
+            _ = writeln!(anstream::stderr(), "error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn doctor(options: &Doctor) -> Result<u8, String> {
+    let specs = |texts: &[String], flag: &str| {
+        let parse = |text: &String| Spec::parse(text).map_err(|mistake| format!("{flag}: {mistake}"));
+        texts.iter().map(parse).collect::<Result<Vec<_>, _>>()
+    };
+    let asked = Asked {
+        edition: options.edition,
+        wants: specs(&options.want, "--want")?,
+        requirements: specs(&options.require, "--require")?,
+    };
+    // The matrix is read while the drivers are asked.
+    let folder = options.matrix.clone();
+    let matrix = thread::spawn(move || input::matrix(folder.as_deref()));
+    let report = gather(&options.source)?;
+    let matrix = matrix.join().map_err(|_| "the matrix could not be read".to_owned())??;
+    let diagnosis = judge::judge(report, &matrix, &asked).map_err(|mistake| mistake.to_string())?;
+    match options.output.format() {
+        Format::Json => print(&json(&diagnosis))?,
+        format => show(&render::doctor::view(&diagnosis), format)?,
+    };
+    Ok(exit_code(&diagnosis, options))
+}
+
+fn exit_code(diagnosis: &Diagnosis, options: &Doctor) -> u8 {
+    let found = diagnosis.findings.iter().any(|finding| options.fail_on.counts(finding.severity));
+    let turned_out = |wanted: &[Outcome]| diagnosis.requirements.iter().any(|one| wanted.contains(&one.verdict));
+    match () {
+        () if found || turned_out(&[Outcome::Broken, Outcome::NotApplicable]) => 1,
+        () if turned_out(&[Outcome::Unknown]) => 3,
+        () => 0,
+    }
+}
+
+fn probe(mut options: Probe) -> Result<u8, String> {
+    options.source.only.append(&mut options.systems);
+    let report = gather(&options.source)?;
+    match options.output.format() {
+        Format::Json => {
+            let value = serde_json::json!({ "format": diagnosis::FORMAT, "report": report });
+            print(&json(&value))
+        }
+        format => show(&render::probe::view(&report), format),
+    }
+}
+
+fn show_matrix(options: &ShowMatrix) -> Result<u8, String> {
+    let matrix = input::matrix(options.matrix.as_deref())?;
+    let tables = Tables::new(&matrix, options.edition, options.table.tables());
+    match options.output.format() {
+        Format::Json => print(&json(&tables)),
+        format => show(&tables.view(), format),
+    }
+}
+
+fn explain(options: &Explain) -> Result<u8, String> {
+    let matrix = input::matrix(options.matrix.as_deref())?;
+    let names = render::explain::names(&matrix);
+    let Some(name) = &options.name else { return print(&(names.join("\n") + "\n")) };
+    match render::explain::view(&matrix, name) {
+        Some(_) if options.format == Format::Json => {
+            Err("explain has no JSON form; the matrix itself is data (`accelprobe matrix --json`)".to_owned())
+        }
+        Some(view) => show(&view, options.format),
+        None => {
+            let message = accelprobe_probes::unknown("name", name, names.iter().copied());
+            Err(format!("{message}\n`accelprobe explain` lists all names"))
+        }
+    }
+}
+
+fn record(options: &Record) -> Result<u8, String> {
+    let host = live(options.timeout)?;
+    let shared: Arc<dyn Host> = host.clone();
+    accelprobe_probes::collect(&shared, host.inner().time_left(), true, |_| true);
+    host.inner().finish();
+    let heard = host.heard().into_iter().map(|(question, heard)| (question, heard.answer));
+    let name = if options.host.is_empty() { "a machine" } else { &options.host };
+    let recording = Recording::of(name.to_owned(), "live", heard).to_toml();
+    match &options.output {
+        None => print(&recording),
+        Some(path) => input::write_new(path, &recording).map(|()| 0),
+    }
+}
+
+/// The facts: of this machine, or of what `--from` names; then with what `--set` says instead.
+fn gather(source: &Source) -> Result<Report, String> {
+    let known = |name: &&String| !PROBES.iter().any(|probe| probe.name == name.as_str());
+    if let Some(unknown) = source.only.iter().chain(&source.skip).find(known) {
+        return Err(accelprobe_probes::unknown("system", unknown, PROBES.iter().map(|probe| probe.name)));
+    }
+    let mut report = match &source.from {
+        None => gather_live(source)?,
+        Some(path) => match input::read(path)? {
+            Input::Report(report) => report,
+            Input::Recording(recording) => {
+                let host: Arc<dyn Host> = Arc::new(*recording);
+                accelprobe_probes::collect(&host, DEADLINE, false, |name| wanted(source, name))
+            }
+        },
+    };
+    for setting in &source.set {
+        set(&mut report, setting)?;
+    }
+    Ok(report)
+}
+
+fn wanted(source: &Source, name: &str) -> bool {
+    let listed = |list: &[String]| list.iter().any(|listed| listed == name);
+    let chosen = source.only.is_empty() || listed(&source.only) || ALWAYS.contains(&name);
+    // CUDA stands on its driver.
+    let needed = name == "nvidia-driver" && source.only.iter().any(|only| only == "cuda");
+    (chosen || needed) && !listed(&source.skip)
+}
+
+fn gather_live(source: &Source) -> Result<Report, String> {
+    let host = live(source.timeout)?;
+    let shared: Arc<dyn Host> = host.clone();
+    let report = accelprobe_probes::collect(&shared, host.inner().time_left(), true, |name| wanted(source, name));
+    host.inner().finish();
+    if source.trace {
+        trace(&host.heard());
+    }
+    Ok(report)
+}
+
+fn live(timeout: Option<f64>) -> Result<Arc<Memo<Live>>, String> {
+    let program = std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))?;
+    let each = timeout.map(Duration::from_secs_f64);
+    // Two questions may follow one another in a probe; the rest is for everything that is not a child.
+    let deadline = each.map_or(DEADLINE, |each| (each * 2 + Duration::from_secs(2)).max(DEADLINE.min(each * 3)));
+    Ok(Arc::new(Memo::new(Live::new(program, deadline, each))))
+}
+
+fn trace(heard: &[(Question, Heard)]) {
+    let mut err = anstream::stderr().lock();
+    for (question, Heard { answer, time }) in heard {
+        let answer = match answer {
+            Ok(text) => render::printable(text.trim()),
+            Err(missing) => format!("! {missing}"),
+        };
+        let short: String = answer.chars().take(200).collect();
+        let more = if short.len() < answer.len() { " ..." } else { "" };
+        // The trace is for a person who watches; where nobody does, nothing is lost.
+        _ = writeln!(err, "{:>8.1} ms  {question}\n             {short}{more}", time.as_secs_f64() * 1e3);
+    }
+}
+
+/// Replaces a fact: of the machine, or of every device that has it.
+fn set(report: &mut Report, setting: &str) -> Result<(), String> {
+    let (name, text) = setting
+        .split_once('=')
+        .ok_or_else(|| format!("--set {setting}: expected KEY=VALUE, as in `environment=wsl2`"))?;
+    let (name, text) = (name.trim(), text.trim());
+    let key = accelprobe_probes::key(name).ok_or_else(|| format!("--set: {}", accelprobe_probes::unknown_key(name)))?;
+    let value = key.parse(text).map_err(|message| format!("--set {name}: {message}"))?;
+    if name == "environment" && !["windows", "wsl2", "wsl1", "linux", "macos"].contains(&text) {
+        return Err(format!("--set environment: `{text}` is none: expected windows, wsl2, wsl1, linux or macos"));
+    }
+    let subjects: Vec<Subject> = match key.scope {
+        Scope::Host => vec![Subject::Host],
+        _ => report.facts.iter().filter(|fact| fact.key == key).map(|fact| fact.subject.clone()).collect(),
+    };
+    if subjects.is_empty() {
+        return Err(format!("--set {name}: nothing here has such a fact, so there is nothing to replace"));
+    }
+    report.facts.retain(|fact| fact.key != key);
+    for subject in subjects {
+        let fact = Fact { key, subject, value: Ok(value.clone()), origin: Origin::Given("by --set".to_owned()) };
+        if !report.facts.contains(&fact) {
+            report.facts.push(fact);
+        }
+    }
+    Ok(())
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+fn show(view: &View, format: Format) -> Result<u8, String> {
+    let text = match format {
+        Format::Markdown => view.markdown(),
+        Format::Terminal | Format::Json => {
+            let width = match terminal_size::terminal_size() {
+                Some((width, _)) if io::stdout().is_terminal() => usize::from(width.0).min(WIDEST),
+                _ => WIDTH,
+            };
+            // The stream takes colour out where it is not wanted.
+            view.terminal(width, true)
+        }
+    };
+    print(&text)
+}
+
+/// Writes to standard output. A reader that has gone away had what it wanted.
+fn print(text: &str) -> Result<u8, String> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
+        _ => Ok(0),
+    }
+}
+
+fn manual() -> Result<String, String> {
+    let mut out = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}

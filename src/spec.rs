@@ -1,0 +1,142 @@
+//! What users write: `--want torch>=2.6`, `--require "cuda>=12.4"`. Mistakes are shown with a caret under them.
+
+use std::fmt;
+
+use accelprobe_probes::version::Range;
+
+/// A name, what part of it, and which versions: `jax[cuda12]>=0.4`, `tensorflow:gpu`, `opencl:cpu`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// As it was written.
+    pub text: String,
+    /// What is meant, in lower case.
+    pub name: String,
+    /// Extras in brackets.
+    pub extras: Vec<String>,
+    /// What stands behind the colon.
+    pub part: Option<Part>,
+    /// Which versions; all where none are named.
+    pub range: Option<Range>,
+}
+
+/// What must compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A GPU or another accelerator.
+    Gpu,
+    /// A processor will do.
+    Cpu,
+}
+
+/// A mistake in a text, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    text: String,
+    /// Offset in characters.
+    place: usize,
+    message: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mistake { text, place, message } = self;
+        write!(f, "{message}\n\n    {text}\n    {:place$}^", "")
+    }
+}
+
+impl Spec {
+    /// Reads one. The name is not looked up here.
+    pub fn parse(text: &str) -> Result<Spec, Mistake> {
+        let at = |offset: usize, message: &str| Mistake {
+            text: text.to_owned(),
+            place: text.get(..offset).unwrap_or(text).chars().count(),
+            message: message.to_owned(),
+        };
+        let lead = text.len() - text.trim_start().len();
+        let rest = text.get(lead..).unwrap_or_default();
+        let name_end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(rest.len());
+        let name = rest.get(..name_end).unwrap_or_default();
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return Err(at(lead, "expected a name such as `cuda`, `vulkan` or `torch` here"));
+        }
+        let mut cursor = lead + name_end;
+        let mut extras = Vec::new();
+        let tail = |cursor: usize| text.get(cursor..).unwrap_or_default();
+        if tail(cursor).starts_with('[') {
+            let Some(end) = tail(cursor).find(']') else { return Err(at(cursor, "this bracket is never closed")) };
+            let inner = tail(cursor).get(1..end).unwrap_or_default();
+            extras = inner.split(',').map(|extra| extra.trim().to_owned()).filter(|extra| !extra.is_empty()).collect();
+            cursor += end + 1;
+        }
+        let mut part = None;
+        if let Some(behind) = tail(cursor).strip_prefix(':') {
+            let end = behind.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(behind.len());
+            part = Some(match behind.get(..end).unwrap_or_default() {
+                "gpu" => Part::Gpu,
+                "cpu" => Part::Cpu,
+                _ => return Err(at(cursor + 1, "expected `gpu` or `cpu` here")),
+            });
+            cursor += 1 + end;
+        }
+        let conditions = tail(cursor);
+        let blank = conditions.len() - conditions.trim_start().len();
+        if conditions.trim().is_empty() {
+            return Ok(Spec { text: text.trim().to_owned(), name: name.to_lowercase(), extras, part, range: None });
+        }
+        let mut offset = cursor + blank;
+        for condition in conditions.trim_start().split(',') {
+            if let Err(message) = condition.trim().parse::<Range>() {
+                let indent = condition.len() - condition.trim_start().len();
+                let signs = [">=", "<=", "==", "!=", "~=", ">", "<"];
+                let operator =
+                    signs.iter().find(|sign| condition.trim_start().starts_with(**sign)).map_or(0, |sign| sign.len());
+                return Err(at(offset + indent + operator, &message));
+            }
+            offset += condition.len() + 1;
+        }
+        let range = conditions.parse().map_err(|message: String| at(cursor + blank, &message))?;
+        Ok(Spec { text: text.trim().to_owned(), name: name.to_lowercase(), extras, part, range: Some(range) })
+    }
+
+    /// A mistake that is the name itself.
+    pub fn unknown_name(&self, message: String) -> Mistake {
+        Mistake { text: self.text.clone(), place: 0, message }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        let spec = Spec::parse("cuda>=12.4, <13").unwrap();
+        assert_eq!((spec.name.as_str(), spec.part, spec.range.unwrap().text()), ("cuda", None, ">=12.4, <13"));
+        let spec = Spec::parse("jax[cuda12, k8s] >= 0.4").unwrap();
+        assert_eq!(
+            (spec.name.as_str(), spec.extras, spec.range.unwrap().text()),
+            ("jax", vec!["cuda12".into(), "k8s".into()], ">= 0.4")
+        );
+        assert_eq!(Spec::parse("opencl:cpu").unwrap().part, Some(Part::Cpu));
+        assert_eq!(Spec::parse("TensorFlow:gpu>=2.11").unwrap().name, "tensorflow");
+        assert_eq!(Spec::parse("torch==2.6.*").unwrap().range.unwrap().text(), "==2.6.*");
+    }
+
+    #[test]
+    fn a_mistake_has_its_place() {
+        for (text, place) in [
+            ("cuda>>12", 5),
+            ("cuda>=x", 6),
+            ("cuda 12.4", 5),
+            (">=12", 0),
+            ("opencl:tpu", 7),
+            ("jax[cuda", 3),
+            ("cuda>=12, 13", 10),
+            ("", 0),
+            ("!!!", 0),
+        ] {
+            assert_eq!(Spec::parse(text).unwrap_err().place, place, "{text}: {}", Spec::parse(text).unwrap_err());
+        }
+    }
+}
