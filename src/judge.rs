@@ -38,8 +38,13 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let mut wants = Vec::new();
     for spec in &asked.wants {
         let judged = wants::want(&case, spec)?;
+        wanted.push((
+            judged.system,
+            spec,
+            judged.want.verdict,
+            judged.finding.as_ref().and_then(|found| found.remedy.clone()),
+        ));
         findings.extend(judged.finding);
-        wanted.push((judged.system, spec, judged.want.verdict));
         wants.push(judged.want);
     }
     let requirements =
@@ -116,7 +121,7 @@ fn summary(report: &Report, environment: Option<Environment>) -> HostSummary {
         container: flag("container"),
         os: text("os"),
         arch: text("arch"),
-        kernel: text("kernel").or_else(|| text("windows-build")),
+        kernel: if environment == Some(Environment::Windows) { text("windows-build") } else { text("kernel") },
         cpu: text("cpu"),
         cores: number("cpu-cores"),
         memory_bytes: number("memory-bytes"),

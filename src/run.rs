@@ -236,6 +236,9 @@ fn set(report: &mut Report, setting: &str) -> Result<(), String> {
         return Err(format!("--set {name}: nothing here has such a fact, so there is nothing to replace"));
     }
     report.facts.retain(|fact| fact.key != key);
+    if name == "environment" {
+        leave_environment(report);
+    }
     for subject in subjects {
         let fact = Fact { key, subject, value: Ok(value.clone()), origin: Origin::Given("by --set".to_owned()) };
         if !report.facts.contains(&fact) {
@@ -243,6 +246,23 @@ fn set(report: &mut Report, setting: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Drops what was true of the environment that was probed and need not be of the one that is asked about: all but the
+/// hardware and what was set before.
+fn leave_environment(report: &mut Report) {
+    const HARDWARE: &[&str] = &["machine", "bus"];
+    let stays = |fact: &Fact| {
+        let hardware = PROBES.iter().any(|probe| HARDWARE.contains(&probe.name) && probe.keys.contains(&fact.key));
+        match &fact.origin {
+            Origin::Given(_) => true,
+            // What an API told of a device is that environment's word for it.
+            Origin::Asked(Question::Native(query)) => query.probe == "machine",
+            Origin::Asked(_) => hardware || fact.key.name == "arch",
+        }
+    };
+    report.facts.retain(stays);
+    report.probes.retain(|asked| HARDWARE.contains(&asked.name.as_str()));
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {

@@ -282,7 +282,12 @@ fn climb(report: &Report) -> Climb {
             "the NVIDIA driver is loaded, and /dev/nvidiactl is not there yet; the first use by root makes it",
         ),
         "no-access" => Climb::new(State::Blocked, Rung::DeviceNode, "this user may not open /dev/nvidiactl"),
-        "absent" => match (present, on_bus) {
+        "not-loaded" if report.text("environment") == "wsl2" && on_bus == Some(true) => Climb::new(
+            State::NotInstalled,
+            Rung::KernelDriver,
+            "Windows has an NVIDIA driver package, and it mounts no libcuda here",
+        ),
+        "not-loaded" => match (present, on_bus) {
             (Some(path), Some(false)) => Climb::new(
                 State::Broken,
                 Rung::KernelDriver,

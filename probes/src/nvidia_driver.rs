@@ -38,7 +38,7 @@ static NVIDIA_KERNEL: Key = Key::new(
     "nvidia-kernel-driver",
     Kind::Text,
     Scope::Host,
-    "`ready`; `no-node` or `no-access` where the driver is loaded and its device node is missing or closed; `absent`.",
+    "`ready`; `no-node` or `no-access` where the driver is loaded and its device node is missing or closed; `not-loaded`.",
 );
 static NVIDIA_DRIVER: Key = Key::new(
     "nvidia-driver",
@@ -161,7 +161,7 @@ fn kernel_fact(host: &dyn Host, kernel: Kernel) -> Result<Value, Missing> {
         Kernel::Ready => Ok(Value::from("ready")),
         Kernel::NoNode => Ok(Value::from("no-node")),
         Kernel::NoAccess => Ok(Value::from("no-access")),
-        Kernel::Absent => Ok(Value::from("absent")),
+        Kernel::Absent => Ok(Value::from("not-loaded")),
     }
 }
 

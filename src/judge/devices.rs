@@ -21,7 +21,27 @@ pub(super) fn all(report: &Report) -> Vec<Device> {
             subjects.push(&fact.subject);
         }
     }
-    subjects.into_iter().map(|subject| one(report, subject)).collect()
+    let mut devices: Vec<Device> = subjects.into_iter().map(|subject| one(report, subject)).collect();
+    join_adapters(&mut devices);
+    devices
+}
+
+/// Windows lists its adapters without their address. One whose name an API tells, too, is that API's device; of two equal
+/// cards each takes up one adapter.
+fn join_adapters(devices: &mut Vec<Device>) {
+    let is_adapter = |device: &Device| device.id.starts_with("adapter:");
+    let (adapters, mut rest): (Vec<Device>, Vec<Device>) = devices.drain(..).partition(is_adapter);
+    let mut alone = Vec::new();
+    for adapter in adapters {
+        let same =
+            |device: &&mut Device| device.name == adapter.name && !device.seen_by.contains(&"windows".to_owned());
+        match rest.iter_mut().find(same) {
+            Some(device) => device.seen_by.extend(adapter.seen_by),
+            None => alone.push(adapter),
+        }
+    }
+    devices.extend(alone);
+    devices.append(&mut rest);
 }
 
 fn one(report: &Report, subject: &Subject) -> Device {

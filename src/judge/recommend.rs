@@ -6,40 +6,55 @@ use accelprobe_probes::fact::{Subject, Value};
 use super::Case;
 use crate::diagnosis::{Outcome, Recommendation};
 use crate::matrix::condition::Truth;
-use crate::matrix::{Environment, Gives, Setup, System, Table};
+use crate::matrix::{Environment, Gives, Remedy, Setup, System, Table};
 use crate::spec::Spec;
 
+/// A want: its system, the words, how it turned out, and what to do instead where that is known.
+pub(super) type Wanted<'a> = (&'a System, &'a Spec, Outcome, Option<Remedy>);
+
 /// A recommendation for each want, or for each framework.
-pub(super) fn all(case: &Case<'_>, wanted: &[(&System, &Spec, Outcome)]) -> Vec<Recommendation> {
+pub(super) fn all(case: &Case<'_>, wanted: &[Wanted<'_>]) -> Vec<Recommendation> {
     if wanted.is_empty() {
         let frameworks = case.matrix.systems.iter().filter(|system| system.tables.contains(&Table::Frameworks));
-        return frameworks.filter_map(|system| one(case, system, None)).collect();
+        return frameworks.filter_map(|system| set_up(case, system)).collect();
     }
-    wanted.iter().filter_map(|(system, spec, verdict)| one(case, system, Some((spec, *verdict)))).collect()
+    wanted.iter().filter_map(|wanted| for_want(case, wanted)).collect()
 }
 
-fn one(case: &Case<'_>, system: &System, wanted: Option<(&Spec, Outcome)>) -> Option<Recommendation> {
-    let holds = |setup: &&Setup| setup.when.hold(&case.ground, &Subject::Host) == Truth::True;
-    let setup = system.setup.iter().find(holds)?;
-    let because = vec![setup.id.get_ref().clone()];
-    let sources = case.sources(setup.sources.iter().map(|source| source.get_ref().as_str()));
+fn for_want(case: &Case<'_>, (system, spec, verdict, remedy): &Wanted<'_>) -> Option<Recommendation> {
+    let set_up = set_up(case, system);
+    // What cannot be had here has its own way out.
+    if let Some(remedy) = remedy.as_ref().filter(|remedy| !remedy.commands.is_empty()) {
+        return Some(Recommendation {
+            system: system.id.clone(),
+            gives: Gives::Move,
+            text: remedy.text.clone(),
+            commands: remedy.commands.clone(),
+            because: Vec::new(),
+            sources: Vec::new(),
+        });
+    }
+    let set_up = set_up?;
     // Who wants older versions than the newest, and can have them here, need not go elsewhere for the newest.
-    if let Some((spec, Outcome::Holds)) = wanted
-        && setup.gives == Gives::Move
-        && spec.range.is_some()
-    {
+    if *verdict == Outcome::Holds && set_up.gives == Gives::Move && spec.range.is_some() {
         let program = if case.environment == Some(Environment::Windows) { "py" } else { "python3" };
         let text = format!("{} in the versions that work here", system.name);
         let commands = vec![format!("{program} -m pip install \"{}\"", spec.text)];
-        return Some(Recommendation { system: system.id.clone(), gives: Gives::Gpu, text, commands, because, sources });
+        return Some(Recommendation { gives: Gives::Gpu, text, commands, ..set_up });
     }
+    Some(set_up)
+}
+
+fn set_up(case: &Case<'_>, system: &System) -> Option<Recommendation> {
+    let holds = |setup: &&Setup| setup.when.hold(&case.ground, &Subject::Host) == Truth::True;
+    let setup = system.setup.iter().find(holds)?;
     Some(Recommendation {
         system: system.id.clone(),
         gives: setup.gives,
         text: setup.text.clone(),
         commands: in_an_environment(case, &setup.commands),
-        because,
-        sources,
+        because: vec![setup.id.get_ref().clone()],
+        sources: case.sources(setup.sources.iter().map(|source| source.get_ref().as_str())),
     })
 }
 

@@ -50,8 +50,7 @@ fn by_matrix(case: &Case<'_>, system: &System, spec: &Spec) -> Turnout {
             (Outcome::Holds, format!("seen working, although the matrix says: {words}"), rule, None)
         }
         Verdict::Unsupported => {
-            let version = candidate.map(|version| format!(" {}", version.bare())).unwrap_or_default();
-            let version = spec.range.as_ref().map_or(version, |range| format!(" {range}"));
+            let version = spec.range.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
             let gpu = if statement.part.as_deref() == Some("gpu") { " with the GPU" } else { "" };
             let message = format!("{}{version}{gpu} is not supported on {}: {words}", system.name, environment.title());
             let finding = unsupported(case, statement, spec, message.clone());

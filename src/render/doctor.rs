@@ -64,7 +64,7 @@ fn findings(view: &mut View, diagnosis: &Diagnosis) {
     };
     view.heading(2, title);
     if errors + warnings == 0 {
-        view.text(2, "Nothing that is installed here fails.");
+        view.text(2, "No error and no warning.");
     }
     for (place, found) in diagnosis.findings.iter().enumerate() {
         if place > 0 {
@@ -192,26 +192,32 @@ fn devices(view: &mut View, diagnosis: &Diagnosis) {
 }
 
 fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
-    if diagnosis.recommendations.is_empty() {
+    // What a finding already told is not told again.
+    let told = |commands: &[String]| {
+        diagnosis
+            .findings
+            .iter()
+            .filter_map(|finding| finding.remedy.as_ref())
+            .any(|remedy| remedy.commands == commands)
+    };
+    let recommendations: Vec<&Recommendation> =
+        diagnosis.recommendations.iter().filter(|one| one.commands.is_empty() || !told(&one.commands)).collect();
+    if recommendations.is_empty() {
         return;
     }
     view.heading(2, "What you can set up here");
     // What every list of commands begins with is said once.
-    let first = |recommendation: &Recommendation| recommendation.commands.first().cloned();
-    let shared = diagnosis.recommendations.first().and_then(first);
-    let shared = shared.filter(|shared| {
-        diagnosis.recommendations.len() > 1
-            && diagnosis
-                .recommendations
-                .iter()
-                .all(|one| one.commands.len() > 1 && one.commands.first() == Some(shared))
-    });
+    let first = recommendations.first().and_then(|one| one.commands.first());
+    let by_all = |shared: &&String| {
+        recommendations.iter().all(|one| one.commands.len() > 1 && one.commands.first() == Some(*shared))
+    };
+    let shared = first.filter(|_| recommendations.len() > 1).filter(by_all).cloned();
     if let Some(shared) = &shared {
         view.text(2, "Once, for all of them:");
         view.command(shared);
         view.blocks.push(Block::Gap);
     }
-    for (place, recommendation) in diagnosis.recommendations.iter().enumerate() {
+    for (place, recommendation) in recommendations.into_iter().enumerate() {
         if place > 0 {
             view.blocks.push(Block::Gap);
         }

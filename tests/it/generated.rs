@@ -1,0 +1,68 @@
+//! What is generated from data and code is current in README.md and docs/. ACCELPROBE_BLESS=1 writes it anew.
+
+use std::path::Path;
+
+use accelprobe_probes::PROBES;
+
+use crate::tool::{root, run};
+
+fn check(path: &Path, expected: &str) {
+    if std::env::var_os("ACCELPROBE_BLESS").is_some() {
+        std::fs::write(path, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(found == expected, "{} is not current: run the tests once with ACCELPROBE_BLESS=1", path.display());
+}
+
+/// A document with the part between two marks replaced.
+fn with_part(path: &Path, name: &str, part: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{} has no mark {begin}", path.display()));
+    let (_, behind) = rest.split_once(&end).unwrap_or_else(|| panic!("{} has no mark {end}", path.display()));
+    format!("{before}{begin}{part}{end}{behind}")
+}
+
+#[test]
+fn readme_and_docs_hold_the_tables_byte_for_byte() {
+    let tables = run(&["matrix", "--format", "markdown"]).out;
+    for name in ["README.md", "docs/matrix.md"] {
+        let path = root().join(name);
+        check(&path, &with_part(&path, "matrix", &tables));
+    }
+}
+
+#[test]
+fn the_schema_in_docs_is_the_one_that_is_printed() {
+    check(&root().join("docs/diagnosis.schema.json"), &run(&["schema"]).out);
+}
+
+#[test]
+fn the_reference_of_facts_is_current() {
+    let mut page = String::from(
+        "# Facts\n\nEvery fact that a probe can tell, by probe. Rules of the matrix, `--set` and recordings use these names.\n",
+    );
+    for probe in PROBES {
+        page.push_str(&format!(
+            "\n## {}\n\n| fact | kind | about | meaning |\n| --- | --- | --- | --- |\n",
+            probe.name
+        ));
+        for key in probe.keys {
+            let (kind, scope) = (format!("{:?}", key.kind).to_lowercase(), format!("{:?}", key.scope).to_lowercase());
+            page.push_str(&format!("| `{}` | {kind} | {scope} | {} |\n", key.name, key.doc));
+        }
+    }
+    check(&root().join("docs/facts.md"), &page);
+}
+
+#[test]
+fn the_reference_of_rules_is_current() {
+    let matrix = accelprobe::matrix::embedded().unwrap();
+    let mut page = String::from("# Rules\n\nEvery rule on facts, as `accelprobe explain RULE` tells it.\n");
+    for rule in &matrix.rules {
+        page.push_str(
+            &run(&["explain", &rule.id, "--format", "markdown"]).out.replace("## ", &format!("## {}: ", rule.id)),
+        );
+    }
+    check(&root().join("docs/rules.md"), &page);
+}

@@ -1,0 +1,23 @@
+//! One test binary: linking is what costs on two cores.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests touch the machine, and panic where something is wrong"
+)]
+
+mod cli;
+mod generated;
+mod isolation;
+mod judging;
+mod live;
+mod matrix;
+mod real_drivers;
+mod replay;
+mod schema;
+mod tool;
