@@ -38,13 +38,8 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let mut wants = Vec::new();
     for spec in &asked.wants {
         let judged = wants::want(&case, spec)?;
-        wanted.push((
-            judged.system,
-            spec,
-            judged.want.verdict,
-            judged.finding.as_ref().and_then(|found| found.remedy.clone()),
-        ));
-        findings.extend(judged.finding);
+        findings.extend(judged.finding.clone());
+        wanted.push((judged.system, spec, judged.want.verdict, judged.finding));
         wants.push(judged.want);
     }
     let requirements =

@@ -547,7 +547,7 @@ impl Matrix {
         self.products.iter().find(|product| product.id == id)
     }
 
-    /// All newer statements, with the file they stand in.
+    /// All newer statements.
     pub fn newer(&self) -> impl Iterator<Item = &Newer> {
         self.systems.iter().flat_map(|system| &system.newer).chain(self.topics.iter().flat_map(|topic| &topic.newer))
     }

@@ -27,7 +27,7 @@ use crate::render::{self, Format, View};
 use crate::spec::Spec;
 
 /// Everything together must be over by then, where no other time is given.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(45);
 /// What is asked whatever `--only` says: without it nothing can be judged.
 const ALWAYS: &[&str] = &["environment", "machine", "bus", "python"];
 /// The width of output that goes to no terminal, and the greatest one that is pleasant to read.
@@ -63,8 +63,9 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(message) => {
-            // Where standard error is closed, too, there is nobody left to tell.
-            _ = writeln!(anstream::stderr(), "error: {message}");
+            // Messages quote files and arguments. Where standard error is closed, there is nobody left to tell.
+            let lines: Vec<String> = message.lines().map(render::printable).collect();
+            _ = writeln!(anstream::stderr(), "error: {}", lines.join("\n"));
             ExitCode::from(2)
         }
     }
@@ -82,15 +83,19 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
     };
     // The matrix is read while the drivers are asked.
     let folder = options.matrix.clone();
-    let matrix = thread::spawn(move || input::matrix(folder.as_deref()));
+    let in_background = thread::Builder::new().spawn(move || input::matrix(folder.as_deref()));
     let report = gather(&options.source)?;
-    let matrix = matrix.join().map_err(|_| "the matrix could not be read".to_owned())??;
-    let diagnosis = judge::judge(report, &matrix, &asked).map_err(|mistake| mistake.to_string())?;
-    match options.output.format() {
-        Format::Json => print(&json(&diagnosis))?,
-        format => show(&render::doctor::view(&diagnosis), format)?,
+    let matrix = match in_background.map(thread::JoinHandle::join) {
+        Ok(Ok(matrix)) => matrix?,
+        _ => input::matrix(options.matrix.as_deref())?,
     };
-    Ok(exit_code(&diagnosis, options))
+    let diagnosis = judge::judge(report, &matrix, &asked).map_err(|mistake| mistake.to_string())?;
+    let shown = match options.output.format() {
+        Format::Json => write(&json(&diagnosis))?,
+        format => write(&text(&render::doctor::view(&diagnosis), format))?,
+    };
+    // Who closed the pipe does not look at the exit code of what is behind it.
+    Ok(if shown == Shown::Whole { exit_code(&diagnosis, options) } else { 0 })
 }
 
 fn exit_code(diagnosis: &Diagnosis, options: &Doctor) -> u8 {
@@ -129,8 +134,9 @@ fn explain(options: &Explain) -> Result<u8, String> {
     let names = render::explain::names(&matrix);
     let Some(name) = &options.name else { return print(&(names.join("\n") + "\n")) };
     match render::explain::view(&matrix, name) {
-        Some(_) if options.format == Format::Json => {
-            Err("explain has no JSON form; the matrix itself is data (`accelprobe matrix --json`)".to_owned())
+        Some(view) if options.format == Format::Json => {
+            let page = serde_json::json!({ "format": diagnosis::FORMAT, "name": name, "markdown": view.markdown() });
+            print(&json(&page))
         }
         Some(view) => show(&view, options.format),
         None => {
@@ -163,7 +169,13 @@ fn gather(source: &Source) -> Result<Report, String> {
     let mut report = match &source.from {
         None => gather_live(source)?,
         Some(path) => match input::read(path)? {
-            Input::Report(report) => report,
+            Input::Report(mut report) => {
+                report.probes.retain(|asked| wanted(source, &asked.name));
+                let of =
+                    |fact: &Fact| PROBES.iter().find(|probe| probe.keys.contains(&fact.key)).map(|probe| probe.name);
+                report.facts.retain(|fact| of(fact).is_none_or(|probe| wanted(source, probe)));
+                report
+            }
             Input::Recording(recording) => {
                 let host: Arc<dyn Host> = Arc::new(*recording);
                 accelprobe_probes::collect(&host, DEADLINE, false, |name| wanted(source, name))
@@ -213,6 +225,7 @@ fn trace(heard: &[(Question, Heard)]) {
         let short: String = answer.chars().take(200).collect();
         let more = if short.len() < answer.len() { " ..." } else { "" };
         // The trace is for a person who watches; where nobody does, nothing is lost.
+        let question = render::printable(&question.to_string());
         _ = writeln!(err, "{:>8.1} ms  {question}\n             {short}{more}", time.as_secs_f64() * 1e3);
     }
 }
@@ -270,26 +283,41 @@ fn json<T: serde::Serialize>(value: &T) -> String {
 }
 
 fn show(view: &View, format: Format) -> Result<u8, String> {
-    let text = match format {
-        Format::Markdown => view.markdown(),
-        Format::Terminal | Format::Json => {
-            let width = match terminal_size::terminal_size() {
-                Some((width, _)) if io::stdout().is_terminal() => usize::from(width.0).min(WIDEST),
-                _ => WIDTH,
-            };
-            // The stream takes colour out where it is not wanted.
-            view.terminal(width, true)
-        }
-    };
-    print(&text)
+    print(&text(view, format))
 }
 
-/// Writes to standard output. A reader that has gone away had what it wanted.
+fn text(view: &View, format: Format) -> String {
+    if format == Format::Markdown {
+        return view.markdown();
+    }
+    let width = match terminal_size::terminal_size() {
+        Some((width, _)) if io::stdout().is_terminal() => usize::from(width.0).min(WIDEST),
+        _ => WIDTH,
+    };
+    // The stream takes colour out where it is not wanted.
+    view.terminal(width, true)
+}
+
 fn print(text: &str) -> Result<u8, String> {
+    write(text).map(|_| 0)
+}
+
+/// How much of a result somebody read.
+#[derive(PartialEq, Eq)]
+enum Shown {
+    /// All of it.
+    Whole,
+    /// As much as the reader wanted, who then went away.
+    InPart,
+}
+
+/// Writes to standard output.
+fn write(text: &str) -> Result<Shown, String> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
-        _ => Ok(0),
+        Ok(()) => Ok(Shown::Whole),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Shown::InPart),
+        Err(error) => Err(format!("standard output: {error}")),
     }
 }
 

@@ -34,7 +34,7 @@ static GPU_VENDORS: Key = Key::new(
     "gpu-vendors",
     Kind::Set,
     Scope::Host,
-    "Vendors of the GPUs that the hardware shows: `nvidia`, `amd`, `intel`, `apple`. Empty where there is none.",
+    "Vendors of the GPUs that the hardware shows: `nvidia`, `amd`, `intel`, `apple`, `qualcomm`. Empty where there is none.",
 );
 static PCI_ID: Key =
     Key::new("pci-id", Kind::Text, Scope::Device, "Vendor and device number on the PCI bus, as in `10de:2684`.");
@@ -43,7 +43,7 @@ pub(crate) static DEVICE_KIND: Key = Key::new(
     "device-kind",
     Kind::Text,
     Scope::Device,
-    "`discrete`, `integrated`, `virtual` or `software`, by an API that saw it.",
+    "`discrete`, `integrated`, `virtual`, `software` or `other`, by an API that saw it.",
 );
 pub(crate) static DEVICE_MEMORY: Key =
     Key::new("device-memory-bytes", Kind::Number, Scope::Device, "The device's own memory in bytes.");
@@ -91,8 +91,9 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
         "windows" => ask_windows(host),
         "macos" => {
             let apple = host.ask(&Question::System).is_ok_and(|system| system.ends_with("aarch64"));
-            let vendors = if apple { vec!["apple".to_owned()] } else { Vec::new() };
-            vec![GPU_VENDORS.host(Value::Set(vendors), &Question::System)]
+            // Intel Macs have GPUs of AMD and Intel, which is not asked about here.
+            let vendors = if apple { Ok(Value::Set(vec!["apple".to_owned()])) } else { Err(Missing::Unsupported) };
+            vec![GPU_VENDORS.host(vendors, &Question::System)]
         }
         _ => ask_linux(host),
     }

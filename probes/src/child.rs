@@ -66,7 +66,12 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
     let (events, inbox) = mpsc::channel();
     let stdout = read_in_background(child.stdout.take(), Some(expected), events.clone());
     let stderr = read_in_background(child.stderr.take(), None, events.clone());
-    sys::watch(&child, move || _ = events.send(Event::Ended));
+    let watched = sys::watch(&child, move || _ = events.send(Event::Ended));
+    let (Ok(stdout), Ok(stderr), Ok(())) = (stdout, stderr, watched) else {
+        group.kill();
+        bury(&mut child);
+        return Err(Missing::Garbled("this process may start no more threads".to_owned()));
+    };
 
     let ended = wait_for_end(&inbox, deadline, expected);
     // The leader is not reaped yet, so its number still names this group and no other.
@@ -109,7 +114,7 @@ fn answer(query: &Query) -> Answer {
     native.map_or(Err(Missing::Unsupported), |native| native(query))
 }
 
-/// Misbehaves as drivers do, to test the frame on every system without one. The kinds are `crash`, `abort`, `exit`,
+/// Misbehaves as drivers do, to test the frame on every system without one. The kinds are `crash`, `abort`, `exit`, `panic`,
 /// `hang`, `noise`, `late-crash`, `half`, `grandchild` and anything else, which answers itself.
 fn self_test(kind: &str) -> Answer {
     let channel = || sys::answer_channel();
@@ -176,10 +181,10 @@ fn read_in_background(
     pipe: Option<impl Read + Send + 'static>,
     expected: Option<Expected>,
     events: Sender<Event>,
-) -> Buffer {
+) -> std::io::Result<Buffer> {
     let buffer = Buffer::default();
     let shared = Arc::clone(&buffer);
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let Some(mut pipe) = pipe else { return };
         let mut chunk = [0; 1 << 14];
         loop {
@@ -200,8 +205,8 @@ fn read_in_background(
         if expected.is_some() {
             _ = events.send(Event::OutputClosed);
         }
-    });
-    buffer
+    })?;
+    Ok(buffer)
 }
 
 /// Appends up to the limit. Where an answer is awaited, noise in front of it is dropped instead of the answer.
@@ -251,10 +256,11 @@ fn judge_end(status: ExitStatus, expected: Expected, stdout: &[u8], stderr: &[u8
     }
     let code = status.code().unwrap_or(-1);
     match expected {
-        Expected::Answer => Err(Missing::Garbled(match marker_at(stdout) {
-            Some(_) => format!("half an answer, then exit code {code}"),
-            None => format!("no answer before exit code {code}"),
-        })),
+        Expected::Answer if marker_at(stdout).is_some() => {
+            Err(Missing::Garbled(format!("half an answer, then exit code {code}")))
+        }
+        // Our child always answers; what ended it before that was a library's doing.
+        Expected::Answer => Err(Missing::Crashed(format!("exit code {code}, before it answered"))),
         Expected::Output if code == 0 => Ok(String::from_utf8_lossy(stdout).into_owned()),
         Expected::Output => {
             let said = if stderr.trim_ascii().is_empty() { stdout } else { stderr };

@@ -20,6 +20,7 @@ use crate::host::{Command, Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::nvidia_driver::{Kernel, file_version, kernel, pci_address};
 use crate::search_path;
+use crate::version::Version;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -204,12 +205,15 @@ fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
         false => "/usr/local",
     };
     let named = |name: &String| if host.is_windows() { name.starts_with('v') } else { name.starts_with("cuda") };
-    roots.extend(host.list(parent).into_iter().filter(named).map(|name| format!("{parent}{separator}{name}")));
+    let mut installed: Vec<String> =
+        host.list(parent).into_iter().filter(named).map(|name| format!("{parent}{separator}{name}")).collect();
+    // What the variables name is what builds use; of the rest the newest comes first.
+    let number = |root: &String| root.rsplit(['-', 'v']).next().and_then(|number| number.parse::<Version>().ok());
+    installed.sort_by_key(|root| std::cmp::Reverse(number(root)));
+    roots.extend(installed);
     for root in &mut roots {
         root.truncate(root.trim_end_matches(separator).len());
     }
-    roots.sort();
-    roots.dedup();
     let mut seen: Vec<Value> = Vec::new();
     for root in roots {
         for (file, read) in
@@ -345,6 +349,11 @@ fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
         return Climb::new(State::Working, Rung::Enumerate, names.join(", "));
     }
     let visible = report.host(CUDA_VISIBLE_DEVICES.name).map(Value::to_string);
+    // NVML does not heed the variable: a device that it lists and CUDA does not is hidden.
+    let hides = |visible: &String| {
+        visible.is_empty() || visible.starts_with("-1") || report.all("nvml-device").any(|fact| fact.value.is_ok())
+    };
+    let visible = visible.filter(hides);
     match (status.as_str(), visible) {
         ("working" | "no-device", Some(visible)) => Climb::new(
             State::Masked,

@@ -75,6 +75,7 @@ fn ask_linux(host: &dyn Host, facts: &mut Vec<Fact>) {
         (Err(missing), Err(_)) => (Err(missing), osrelease),
     };
     let container = container(host);
+    let asked = origin.clone();
     let (environment, origin) = match &release {
         Ok(release) => linux_environment(host, release, container.is_some(), origin),
         // Without the kernel's name only WSL's marks could tell; without them too, this is some Linux.
@@ -86,17 +87,27 @@ fn ask_linux(host: &dyn Host, facts: &mut Vec<Fact>) {
     };
     let in_wsl2 = environment == Ok("wsl2");
     facts.insert(0, ENVIRONMENT.host(environment.map(Value::from), &origin));
-    let (kind, mark) = match container {
-        Some((kind, mark)) => (Some(kind), mark),
-        None => (None, Question::Node("/.dockerenv".to_owned())),
-    };
-    facts.push(CONTAINER.host(Value::Flag(kind.is_some()), &mark));
-    facts.extend(kind.map(|kind| CONTAINER_KIND.host(Value::Text(kind), &mark)));
-    facts.push(KERNEL.host(release.and_then(|release| version(&release)), &origin));
+    match container {
+        Some((kind, mark)) => {
+            facts.push(CONTAINER.host(Value::Flag(true), &mark));
+            facts.push(CONTAINER_KIND.host(Value::Text(kind), &mark));
+        }
+        None => {
+            let mark = Question::Node("/.dockerenv".to_owned());
+            let unknown = host.ask(&mark).err().filter(|missing| *missing == Missing::NotRecorded);
+            facts.push(CONTAINER.host(unknown.map_or(Ok(Value::Flag(false)), Err), &mark));
+        }
+    }
+    facts.push(KERNEL.host(release.and_then(|release| version(&release)), &asked));
     facts.push(os_release(host));
     if in_wsl2 {
         let door = Question::Node("/dev/dxg".to_owned());
-        facts.push(WSL_GPU.host(Value::Flag(host.ask(&door).is_ok()), &door));
+        let there = match host.ask(&door) {
+            Ok(_) | Err(Missing::Denied) => Ok(Value::Flag(true)),
+            Err(Missing::NotFound) => Ok(Value::Flag(false)),
+            Err(missing) => Err(missing),
+        };
+        facts.push(WSL_GPU.host(there, &door));
         let folder = Question::List(WSL_LIBRARY_FOLDER.to_owned());
         let names = host.ask(&folder).map(|names| Value::Set(names.lines().map(str::to_owned).collect()));
         facts.push(WSL_LIBRARIES.host(names, &folder));

@@ -76,7 +76,10 @@ impl Key {
             Kind::Text => Ok(Value::Text(text.to_owned())),
             Kind::Number => text.parse().map(Value::Number).map_err(|_| format!("`{text}` is not a whole number")),
             Kind::Flag => text.parse().map(Value::Flag).map_err(|_| format!("`{text}` is neither `true` nor `false`")),
-            Kind::Set => Ok(Value::Set(text.split(',').map(|item| item.trim().to_owned()).collect())),
+            Kind::Set => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Ok(Value::Set(items.map(str::to_owned).collect()))
+            }
         }
     }
 }

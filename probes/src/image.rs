@@ -5,15 +5,18 @@
 //! References: the System V ABI (gABI) for ELF; Microsoft's PE Format.
 
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::read::pe::{ImageNtHeaders, ImageOptionalHeader};
+use object::read::pe::{ImageNtHeaders, optional_header_magic};
 use object::{Endianness, LittleEndian as LE, ReadRef, elf, pe};
 use serde::{Deserialize, Serialize};
+
+/// The machine of a Mach-O file that holds code for several.
+const UNIVERSAL: &str = "universal";
 
 /// The header of an executable image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// `elf` or `pe`.
+    /// `elf`, `pe` or `mach-o`.
     pub format: String,
     /// 32 or 64.
     pub bits: u8,
@@ -37,16 +40,22 @@ impl Image {
             [0x7f, b'E', b'L', b'F', 2] => elf_image::<elf::FileHeader64<Endianness>, R>(data, length, 64),
             [0x7f, b'E', b'L', b'F', 1] => elf_image::<elf::FileHeader32<Endianness>, R>(data, length, 32),
             [b'M', b'Z', ..] => pe_image(data, length),
-            _ => Err("neither ELF nor PE".to_owned()),
+            // The first words of Mach-O files, with 64 bits and for several architectures (<mach-o/loader.h>, <mach-o/fat.h>).
+            [0xcf, 0xfa, 0xed, 0xfe, 0x07] => Ok(Image::mach_o("x86_64")),
+            [0xcf, 0xfa, 0xed, 0xfe, 0x0c] => Ok(Image::mach_o("aarch64")),
+            [0xca, 0xfe, 0xba, 0xbe, _] => Ok(Image::mach_o(UNIVERSAL)),
+            _ => Err("neither ELF nor PE nor Mach-O".to_owned()),
         }
     }
 
-    /// Why a process of this architecture could not map the image, if it could not.
-    pub fn misfit(&self, architecture: &str) -> Option<String> {
-        if !self.complete {
-            return Some("is cut short".to_owned());
-        }
-        (self.machine != architecture).then(|| format!("is for {}, this machine is {architecture}", self.machine))
+    fn mach_o(machine: &str) -> Image {
+        let machine = machine.to_owned();
+        Image { format: "mach-o".to_owned(), bits: 64, machine, soname: None, needed: Vec::new(), complete: true }
+    }
+
+    /// Whether a process of this architecture could map the image.
+    pub fn is_for(&self, architecture: &str) -> bool {
+        self.machine == architecture || self.machine == UNIVERSAL
     }
 }
 
@@ -120,24 +129,29 @@ where
 
 fn pe_image<'data, R: ReadRef<'data>>(data: R, length: u64) -> Result<Image, String> {
     let bad = |what: object::Error| format!("damaged PE header: {what}");
+    match optional_header_magic(data).map_err(bad)? {
+        pe::IMAGE_NT_OPTIONAL_HDR32_MAGIC => pe_headers::<pe::ImageNtHeaders32, R>(data, length, 32),
+        _ => pe_headers::<pe::ImageNtHeaders64, R>(data, length, 64),
+    }
+}
+
+fn pe_headers<'data, H: ImageNtHeaders, R: ReadRef<'data>>(data: R, length: u64, bits: u8) -> Result<Image, String> {
+    let bad = |what: object::Error| format!("damaged PE header: {what}");
     let dos = pe::ImageDosHeader::parse(data).map_err(bad)?;
     let mut offset = dos.nt_headers_offset().into();
-    let (headers, _) = pe::ImageNtHeaders64::parse(data, &mut offset).map_err(bad)?;
-    let (machine, bits) = match headers.file_header().machine.get(LE) {
-        pe::IMAGE_FILE_MACHINE_AMD64 => ("x86_64".to_owned(), 64),
-        pe::IMAGE_FILE_MACHINE_ARM64 => ("aarch64".to_owned(), 64),
-        pe::IMAGE_FILE_MACHINE_I386 => ("x86".to_owned(), 32),
-        other => (format!("PE machine {other:#x}"), 64),
+    let (headers, _) = H::parse(data, &mut offset).map_err(bad)?;
+    let machine = match headers.file_header().machine.get(LE) {
+        pe::IMAGE_FILE_MACHINE_AMD64 => "x86_64".to_owned(),
+        pe::IMAGE_FILE_MACHINE_ARM64 => "aarch64".to_owned(),
+        pe::IMAGE_FILE_MACHINE_I386 => "x86".to_owned(),
+        other => format!("PE machine {other:#x}"),
     };
-    let headers_end = u64::from(headers.optional_header().size_of_headers());
-    Ok(Image {
-        format: "pe".to_owned(),
-        bits,
-        machine,
-        soname: None,
-        needed: Vec::new(),
-        complete: headers_end <= length,
-    })
+    let sections = headers.sections(data, offset).map_err(bad)?;
+    let ends = sections
+        .iter()
+        .map(|section| u64::from(section.pointer_to_raw_data.get(LE)) + u64::from(section.size_of_raw_data.get(LE)));
+    let end = ends.max().unwrap_or(0);
+    Ok(Image { format: "pe".to_owned(), bits, machine, soname: None, needed: Vec::new(), complete: end <= length })
 }
 
 #[cfg(test)]
@@ -150,12 +164,12 @@ mod tests {
         let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         let image = Image::read(&*bytes, bytes.len() as u64).unwrap();
         assert_eq!((image.bits, image.machine.as_str()), (64, std::env::consts::ARCH));
-        assert!(image.complete && image.misfit(std::env::consts::ARCH).is_none());
+        assert!(image.complete && image.is_for(std::env::consts::ARCH) && !image.is_for("mips"));
         if cfg!(target_os = "linux") {
             assert!(image.needed.iter().any(|name| name.starts_with("libc.so")), "{:?}", image.needed);
             let half = &bytes[..8192];
             let cut = Image::read(half, half.len() as u64).unwrap();
-            assert!(cut.misfit(std::env::consts::ARCH).unwrap().contains("cut short"));
+            assert!(!cut.complete);
         }
     }
 

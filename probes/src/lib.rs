@@ -64,13 +64,19 @@ pub fn collect(host: &Arc<dyn Host>, time: Duration, live: bool, wanted: impl Fn
     let (send, answers) = mpsc::channel();
     let asked: Vec<&Probe> = PROBES.iter().copied().filter(|probe| wanted(probe.name)).collect();
     for (place, probe) in asked.iter().copied().enumerate() {
-        let (send, host) = (send.clone(), Arc::clone(host));
-        thread::spawn(move || {
-            let start = Instant::now();
-            let facts = (probe.ask)(&*host);
-            // Whoever waited may have left at the deadline.
-            _ = send.send((place, facts, start.elapsed()));
-        });
+        let ask = {
+            let (send, host) = (send.clone(), Arc::clone(host));
+            move || {
+                let start = Instant::now();
+                let facts = (probe.ask)(&*host);
+                // Whoever waited may have left at the deadline.
+                _ = send.send((place, facts, start.elapsed()));
+            }
+        };
+        // Where no more threads may be started, one probe waits for the other.
+        if thread::Builder::new().spawn(ask.clone()).is_err() {
+            ask();
+        }
     }
     drop(send);
     let mut found: Vec<Option<(Vec<Fact>, Duration)>> = asked.iter().map(|_| None).collect();

@@ -56,6 +56,6 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
             CPU_FEATURES.host(Value::Set(machine.features), &question),
             MEMORY.host(Value::Number(machine.memory_bytes), &question),
         ],
-        Err(missing) => vec![CPU.host(missing.clone(), &question), MEMORY.host(missing, &question)],
+        Err(missing) => PROBE.keys.iter().map(|key| key.host(missing.clone(), &question)).collect(),
     }
 }

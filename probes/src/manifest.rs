@@ -17,12 +17,14 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// The library as a path that can be loaded, after a look at its header; or why it cannot be.
-    pub(crate) fn loadable(&self, host: &dyn Host) -> Result<String, Missing> {
+    /// The library as a path that can be loaded, after a look at its header; nothing where it is for programs of another
+    /// architecture, which every loader passes over; or why it cannot be loaded.
+    pub(crate) fn loadable(&self, host: &dyn Host) -> Result<Option<String>, Missing> {
         let name = self.library.clone()?;
         let path = match name.contains(['/', '\\']) {
             false => match host.library(&name).into_iter().next() {
                 Some((path, _)) => path,
+                None if self.is_for_32_bits() => return Ok(None),
                 None => return Err(missing_library(host, &name)),
             },
             true if name.starts_with(['/', '~', '\\']) || name.get(1..2) == Some(":") => name.clone(),
@@ -33,17 +35,24 @@ impl Driver {
         };
         let header = match host.ask(&Question::Image(path.clone())) {
             Ok(header) => header,
+            Err(Missing::NotFound) if self.is_for_32_bits() => return Ok(None),
             Err(Missing::NotFound) => return Err(missing_library(host, &name)),
             Err(Missing::Garbled(what)) => return Err(Missing::Garbled(format!("its library `{path}`: {what}"))),
             Err(missing) => return Err(missing),
         };
         let system = host.ask(&Question::System).unwrap_or_default();
         let (_, architecture) = system.split_once(' ').unwrap_or_default();
-        let misfit = serde_json::from_str::<Image>(&header).ok().and_then(|image| image.misfit(architecture));
-        match misfit {
-            Some(misfit) => Err(Missing::Garbled(format!("its library `{path}` {misfit}"))),
-            None => Ok(path),
+        let image: Image = serde_json::from_str(&header).map_err(|error| Missing::Garbled(error.to_string()))?;
+        match image.complete {
+            false => Err(Missing::Garbled(format!("its library `{path}` is cut short"))),
+            true => Ok(image.is_for(architecture).then_some(path)),
         }
+    }
+
+    /// Whether the manifest's name says that it is for 32-bit programs, as Mesa's do where both kinds are installed.
+    fn is_for_32_bits(&self) -> bool {
+        let name = self.manifest.rsplit(['/', '\\']).next().unwrap_or_default();
+        ["i386", "i486", "i586", "i686", "armhf"].iter().any(|mark| name.contains(mark))
     }
 
     /// Whether asking this driver would touch the NVIDIA kernel driver where there is none to touch: its user-mode
@@ -65,10 +74,17 @@ fn missing_library(host: &dyn Host, name: &str) -> Missing {
 }
 
 /// Answers for all drivers, each asked in a thread of its own, in their order.
-pub(crate) fn each<T: Send>(drivers: &[Driver], ask: impl Fn(&Driver) -> T + Sync) -> Vec<T> {
+pub(crate) fn each(drivers: &[Driver], ask: impl Fn(&Driver) -> Vec<Fact> + Sync) -> Vec<Fact> {
     thread::scope(|scope| {
-        let threads: Vec<_> = drivers.iter().map(|driver| scope.spawn(|| ask(driver))).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let ask = &ask;
+        let start = |driver| thread::Builder::new().spawn_scoped(scope, move || ask(driver)).map_err(|_| driver);
+        let started: Vec<_> = drivers.iter().map(start).collect();
+        // Where no more threads may be started, one driver waits for the other.
+        let answers = started.into_iter().map(|started| match started {
+            Ok(thread) => thread.join().unwrap_or_default(),
+            Err(driver) => ask(driver),
+        });
+        answers.flatten().collect()
     })
 }
 
@@ -78,6 +94,8 @@ pub(crate) const HARDWARE: &str = "hardware";
 pub(crate) const SOFTWARE: &str = "software";
 /// It works and has no device here.
 pub(crate) const NO_DEVICE: &str = "no-device";
+/// It is for programs of another architecture; loaders pass over it.
+pub(crate) const OTHER_ARCHITECTURE: &str = "other-architecture";
 /// It was not asked, because the kernel driver that it needs is not there.
 pub(crate) const NO_KERNEL_DRIVER: &str = "no-kernel-driver";
 

@@ -126,8 +126,11 @@ struct NvmlDevice {
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
     let kernel = kernel(host);
-    let origin = Question::Node(if host.is_windows() { "nvcuda.dll".to_owned() } else { NODE.to_owned() });
-    let origin = if host.is_windows() { Question::Library("nvcuda.dll".to_owned()) } else { origin };
+    let origin = match host.is_windows() {
+        true => Question::Library("nvcuda.dll".to_owned()),
+        false if host.exists("/dev/dxg") => Question::Node(format!("{WSL_LIBRARY_FOLDER}/libcuda.so.1")),
+        false => Question::Node(NODE.to_owned()),
+    };
     let mut facts = vec![NVIDIA_KERNEL.host(kernel_fact(host, kernel), &origin)];
     let in_kernel = ask_kernel(host, &mut facts);
     let libraries = ask_libraries(host, &mut facts);
@@ -143,7 +146,8 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
         });
     }
     let path = Question::Env("PATH".to_owned());
-    facts.push(NVIDIA_SMI.host(smi.map(Value::Text).ok_or(Missing::NotFound), &path));
+    let unknown = host.ask(&path).err().filter(|missing| *missing == Missing::NotRecorded);
+    facts.push(NVIDIA_SMI.host(smi.map(Value::Text).ok_or(unknown.unwrap_or(Missing::NotFound)), &path));
     if !facts.iter().any(|fact| *fact.key == NVIDIA_DRIVER) {
         let module = Question::Read("/sys/module/nvidia/version".to_owned());
         let missing = host.ask(&module).err().unwrap_or(Missing::NotFound);

@@ -16,7 +16,7 @@ use crate::bus::{DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR, DISPLAY_CLASS, vendo
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
-use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, NO_KERNEL_DRIVER, SOFTWARE};
+use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, NO_KERNEL_DRIVER, OTHER_ARCHITECTURE, SOFTWARE};
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -37,7 +37,7 @@ static OPENCL_ICD: Key = Key::new(
     "opencl-icd",
     Kind::Text,
     Scope::Icd,
-    "What an OpenCL driver lists: `hardware`, `software`, `no-device`, or `no-kernel-driver` where it was not asked.",
+    "What an OpenCL driver lists: `hardware`, `software`, `no-device`; `other-architecture` or `no-kernel-driver` where it was not asked.",
 );
 static OPENCL_PLATFORM: Key =
     Key::new("opencl-platform", Kind::Text, Scope::Icd, "Name and version of the platform that the driver offers.");
@@ -77,7 +77,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = vec![OPENCL_LOADER.host(path.clone().map(Value::Text), &loader)];
     let Ok(path) = path else { return facts };
     let drivers = drivers(host);
-    facts.extend(manifest::each(&drivers, |driver| ask_driver(host, driver, &path)).into_iter().flatten());
+    facts.extend(manifest::each(&drivers, |driver| ask_driver(host, driver, &path)));
     facts
 }
 
@@ -85,7 +85,8 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
     let subject = || Subject::Icd(format!("opencl:{}", driver.manifest));
     let read = Question::Read(driver.manifest.clone());
     let library = match driver.loadable(host) {
-        Ok(library) => library,
+        Ok(Some(library)) => library,
+        Ok(None) => return vec![OPENCL_ICD.of(subject(), Value::from(OTHER_ARCHITECTURE), &read)],
         Err(missing) => return vec![OPENCL_ICD.of(subject(), missing, &read)],
     };
     if driver.waits_for_nvidia(host) {

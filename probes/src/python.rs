@@ -77,7 +77,8 @@ fn environment_version(host: &dyn Host, root: &str, kind: &str) -> (Result<Value
             let record = names.lines().find_map(|name| {
                 name.strip_prefix("python-").filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
             });
-            record.map_or(Err(Missing::NotFound), version)
+            let number = record.map(|record| record.split('-').next().unwrap_or_default());
+            number.map_or(Err(Missing::NotFound), version)
         });
         return (found, records);
     }

@@ -16,7 +16,7 @@ use crate::bus::{DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR, DISPLAY_CLASS, vendo
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
-use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, NO_KERNEL_DRIVER, SOFTWARE};
+use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, NO_KERNEL_DRIVER, OTHER_ARCHITECTURE, SOFTWARE};
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -48,7 +48,7 @@ static VULKAN_ICD: Key = Key::new(
     "vulkan-icd",
     Kind::Text,
     Scope::Icd,
-    "What a Vulkan driver lists: `hardware`, `software`, `no-device`, or `no-kernel-driver` where it was not asked.",
+    "What a Vulkan driver lists: `hardware`, `software`, `no-device`; `other-architecture` or `no-kernel-driver` where it was not asked.",
 );
 static VULKAN_ICD_LIBRARY: Key =
     Key::new("vulkan-icd-library", Kind::Text, Scope::Icd, "The library that a Vulkan driver's manifest names.");
@@ -99,13 +99,12 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     facts.push(ask_layers(host));
     let drivers = drivers(host);
     let Ok(path) = path else { return facts };
-    for (driver, answer) in drivers.iter().zip(manifest::each(&drivers, |driver| ask_driver(host, driver, &path))) {
-        facts.extend(answer);
+    facts.extend(manifest::each(&drivers, |driver| ask_driver(host, driver, &path)));
+    for driver in &drivers {
         let subject = Subject::Icd(format!("vulkan:{}", driver.manifest));
         let origin = Question::Read(driver.manifest.clone());
-        facts.extend(
-            driver.library.clone().ok().map(|library| VULKAN_ICD_LIBRARY.of(subject, Value::Text(library), &origin)),
-        );
+        let library = driver.library.clone().ok().map(Value::Text);
+        facts.extend(library.map(|library| VULKAN_ICD_LIBRARY.of(subject, library, &origin)));
     }
     facts
 }
@@ -118,8 +117,10 @@ fn first_path(copies: &str) -> String {
 fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
     let subject = Subject::Icd(format!("vulkan:{}", driver.manifest));
     let read = Question::Read(driver.manifest.clone());
-    if let Err(missing) = driver.loadable(host) {
-        return vec![VULKAN_ICD.of(subject, missing, &read)];
+    match driver.loadable(host) {
+        Ok(Some(_)) => {}
+        Ok(None) => return vec![VULKAN_ICD.of(subject, Value::from(OTHER_ARCHITECTURE), &read)],
+        Err(missing) => return vec![VULKAN_ICD.of(subject, missing, &read)],
     }
     if driver.waits_for_nvidia(host) {
         return vec![VULKAN_ICD.of(subject, Value::from(NO_KERNEL_DRIVER), &read)];

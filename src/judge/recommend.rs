@@ -4,13 +4,13 @@
 use accelprobe_probes::fact::{Subject, Value};
 
 use super::Case;
-use crate::diagnosis::{Outcome, Recommendation};
+use crate::diagnosis::{Finding, Outcome, Recommendation};
 use crate::matrix::condition::Truth;
-use crate::matrix::{Environment, Gives, Remedy, Setup, System, Table};
-use crate::spec::Spec;
+use crate::matrix::{Environment, Gives, Setup, System, Table};
+use crate::spec::{Part, Spec};
 
-/// A want: its system, the words, how it turned out, and what to do instead where that is known.
-pub(super) type Wanted<'a> = (&'a System, &'a Spec, Outcome, Option<Remedy>);
+/// A want: its system, the words, how it turned out, and what is wrong with it.
+pub(super) type Wanted<'a> = (&'a System, &'a Spec, Outcome, Option<Finding>);
 
 /// A recommendation for each want, or for each framework.
 pub(super) fn all(case: &Case<'_>, wanted: &[Wanted<'_>]) -> Vec<Recommendation> {
@@ -21,26 +21,33 @@ pub(super) fn all(case: &Case<'_>, wanted: &[Wanted<'_>]) -> Vec<Recommendation>
     wanted.iter().filter_map(|wanted| for_want(case, wanted)).collect()
 }
 
-fn for_want(case: &Case<'_>, (system, spec, verdict, remedy): &Wanted<'_>) -> Option<Recommendation> {
-    let set_up = set_up(case, system);
+fn for_want(case: &Case<'_>, (system, spec, verdict, finding): &Wanted<'_>) -> Option<Recommendation> {
     // What cannot be had here has its own way out.
-    if let Some(remedy) = remedy.as_ref().filter(|remedy| !remedy.commands.is_empty()) {
+    if let Some(finding) = finding
+        && let Some(remedy) = finding.remedy.as_ref().filter(|remedy| !remedy.commands.is_empty())
+    {
         return Some(Recommendation {
             system: system.id.clone(),
             gives: Gives::Move,
             text: remedy.text.clone(),
             commands: remedy.commands.clone(),
-            because: Vec::new(),
-            sources: Vec::new(),
+            because: vec![finding.rule.clone()],
+            sources: finding.sources.clone(),
         });
     }
-    let set_up = set_up?;
+    let set_up = set_up(case, system)?;
     // Who wants older versions than the newest, and can have them here, need not go elsewhere for the newest.
-    if *verdict == Outcome::Holds && set_up.gives == Gives::Move && spec.range.is_some() {
+    if *verdict == Outcome::Holds
+        && set_up.gives == Gives::Move
+        && let Some(range) = &spec.range
+    {
         let program = if case.environment == Some(Environment::Windows) { "py" } else { "python3" };
+        let package = system.packages.iter().find(|package| **package == spec.name).or(system.packages.first())?;
+        let extras = if spec.extras.is_empty() { String::new() } else { format!("[{}]", spec.extras.join(",")) };
         let text = format!("{} in the versions that work here", system.name);
-        let commands = vec![format!("{program} -m pip install \"{}\"", spec.text)];
-        return Some(Recommendation { gives: Gives::Gpu, text, commands, ..set_up });
+        let commands = vec![format!("{program} -m pip install \"{package}{extras}{range}\"")];
+        let gives = if spec.part == Some(Part::Cpu) { Gives::Cpu } else { Gives::Gpu };
+        return Some(Recommendation { gives, text, commands, ..set_up });
     }
     Some(set_up)
 }
@@ -48,10 +55,12 @@ fn for_want(case: &Case<'_>, (system, spec, verdict, remedy): &Wanted<'_>) -> Op
 fn set_up(case: &Case<'_>, system: &System) -> Option<Recommendation> {
     let holds = |setup: &&Setup| setup.when.hold(&case.ground, &Subject::Host) == Truth::True;
     let setup = system.setup.iter().find(holds)?;
+    let gpu_unknown = case.ground.report.host("gpu-vendors").is_none() && setup.gives == Gives::Cpu;
+    let doubt = if gpu_unknown { "; whether this machine has a GPU is not known" } else { "" };
     Some(Recommendation {
         system: system.id.clone(),
         gives: setup.gives,
-        text: setup.text.clone(),
+        text: format!("{}{doubt}", setup.text),
         commands: in_an_environment(case, &setup.commands),
         because: vec![setup.id.get_ref().clone()],
         sources: case.sources(setup.sources.iter().map(|source| source.get_ref().as_str())),

@@ -5,9 +5,9 @@ use accelprobe_probes::host::Missing;
 use accelprobe_probes::ladder::State;
 use accelprobe_probes::version::{Range, Version};
 
-use super::{Case, findings};
+use super::{Case, findings, vendor_title};
 use crate::diagnosis::{Finding, Outcome, Requirement, Want};
-use crate::matrix::{Severity, Support, System, Verdict};
+use crate::matrix::{Severity, Support, System, Table, Verdict};
 use crate::spec::{Mistake, Part, Spec};
 
 /// A want, judged.
@@ -133,39 +133,54 @@ fn by_machine(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support
     if spec.part == Some(Part::Cpu) {
         return (Outcome::Holds, words, rule, None);
     }
+    by_gpu(case, system, spec, statement, rule)
+}
+
+/// Whether the machine has the GPU that a system needs, as far as that is known without a probe of the system.
+fn by_gpu(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, rule: Option<String>) -> Turnout {
+    let words = statement.words(case.edition).unwrap_or_default().to_owned();
     let must = spec.part == Some(Part::Gpu);
-    let cuda = case.ground.climbs.get("cuda");
-    match case.ground.report.host("gpu-vendors") {
-        Some(Value::Set(vendors)) if vendors.is_empty() => {
-            let message = format!("{} has no GPU to use here: none is on the bus", system.name);
-            match must {
-                true => (
-                    Outcome::Broken,
-                    message.clone(),
-                    rule,
-                    Some(cannot(case, statement, spec, "no-gpu".to_owned(), message)),
-                ),
-                false => (Outcome::Holds, "on the processor: there is no GPU here".to_owned(), rule, None),
-            }
-        }
-        Some(Value::Set(vendors)) if vendors.iter().any(|vendor| vendor == "nvidia") => match cuda {
+    let fails = |code: String, message: String, rule: Option<String>| {
+        let finding = cannot(case, statement, spec, code, message.clone());
+        (Outcome::Broken, message, rule, Some(finding))
+    };
+    let Some(Value::Set(vendors)) = case.ground.report.host("gpu-vendors") else {
+        return match must {
+            true => (Outcome::Unknown, "whether there is a GPU is not known".to_owned(), rule, None),
+            false => (Outcome::Holds, format!("{words}; whether there is a GPU is not known"), rule, None),
+        };
+    };
+    let has = |vendor: &str| vendors.iter().any(|one| one == vendor);
+    // What a GPU vendor makes for its own cards alone is of no use without one.
+    if matches!(system.vendor.as_str(), "nvidia" | "amd") && !has(&system.vendor) {
+        let vendor = vendor_title(&system.vendor);
+        let message = format!("{} needs a GPU of {vendor}, and none is on the bus", system.name);
+        return fails(format!("no-{}-gpu", system.vendor), message, rule);
+    }
+    if vendors.is_empty() {
+        let message = format!("{} has no GPU to use here: none is on the bus", system.name);
+        return match must {
+            true => fails("no-gpu".to_owned(), message, rule),
+            false => (Outcome::Holds, "on the processor: there is no GPU here".to_owned(), rule, None),
+        };
+    }
+    let uses_cuda = system.vendor == "nvidia" || system.tables.contains(&Table::Frameworks);
+    if uses_cuda && has("nvidia") {
+        return match case.ground.climbs.get("cuda") {
             Some(cuda) if cuda.state == State::Working => {
                 (Outcome::Holds, format!("with CUDA on {}", cuda.detail), rule, None)
             }
             Some(cuda) if outcome(cuda.state, None) == Outcome::Broken => {
                 let message =
                     format!("{} cannot use the NVIDIA GPU: CUDA is {} ({})", system.name, cuda.state, cuda.detail);
-                let finding = cannot(case, statement, spec, format!("cuda-{}", cuda.state), message.clone());
-                (Outcome::Broken, message, rule, Some(finding))
+                fails(format!("cuda-{}", cuda.state), message, rule)
             }
             _ => (Outcome::Unknown, "whether CUDA works here is not known".to_owned(), rule, None),
-        },
-        Some(_) if must => {
-            (Outcome::Unknown, format!("{words}; whether this GPU works with it was not probed"), rule, None)
-        }
-        Some(_) => (Outcome::Holds, words, rule, None),
-        None if must => (Outcome::Unknown, "whether there is a GPU is not known".to_owned(), rule, None),
-        None => (Outcome::Holds, format!("{words}; whether there is a GPU is not known"), rule, None),
+        };
+    }
+    match must {
+        true => (Outcome::Unknown, format!("{words}; whether this GPU works with it was not probed"), rule, None),
+        false => (Outcome::Holds, words, rule, None),
     }
 }
 

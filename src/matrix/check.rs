@@ -58,8 +58,15 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         if rule.sources.is_empty() {
             check.say(&file, 0..0, "a rule needs `sources`".to_owned());
         }
+        for name in
+            placeholders(&rule.message).filter(|name| *name != "subject" && accelprobe_probes::key(name).is_none())
+        {
+            let at = (check.text_of)(&file).find(&rule.message).unwrap_or(0);
+            check.say(&file, at..at, accelprobe_probes::unknown_key(name));
+        }
         for row in rule.row.iter().filter(|row| row.when.0.is_empty() || row.require.0.is_empty()) {
-            check.say(&file, 0..0, format!("a row needs both `when` and `require`; one has {:?}", row.when.0.len()));
+            let missing = if row.when.0.is_empty() { "when" } else { "require" };
+            check.say(&file, 0..0, format!("a row has an empty `{missing}`: it needs both `when` and `require`"));
         }
     }
     for claim in matrix.claims() {
@@ -121,6 +128,11 @@ impl Check<'_, '_> {
             self.say(file, source.span(), message);
         }
     }
+}
+
+/// The names in braces of a message.
+fn placeholders(message: &str) -> impl Iterator<Item = &str> {
+    message.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default())
 }
 
 /// The file in which this very claim stands.

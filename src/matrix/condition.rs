@@ -1,15 +1,16 @@
 //! Conditions on facts, and their three truths.
 //!
 //! A condition is a fact's name and what its value must be: a range for a version, a text or a list of texts (one of
-//! which it must be, or hold), `!=` and a text, `true` or `false`. Beside these, every fact can be `present`, `absent` or `answered`: the
-//! last is false where what should answer crashed, hung, failed or was garbled. Unknown is neither true nor false.
+//! which it must be, or hold), `!=` and a text, `true` or `false`. Beside these, every fact can be `present` or `absent`;
+//! `answered`, which is false where what was asked crashed, hung or failed; and `readable`, which is false where a file is
+//! missing, closed or garbled. Unknown is neither true nor false.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
 use accelprobe_probes::host::Missing;
-use accelprobe_probes::ladder::Climb;
+use accelprobe_probes::ladder::{Climb, State};
 use accelprobe_probes::version::{Range, Version};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -45,8 +46,10 @@ pub enum Test {
     Present,
     /// It is known to have none; of a set, that it is empty.
     Absent,
-    /// Whatever was asked gave an answer.
+    /// Whatever was asked neither crashed nor hung nor failed.
     Answered,
+    /// What should be read is there and can be read.
+    Readable,
     /// The version is in the range.
     Within(Range),
     /// The text is one of these; the set holds one of them.
@@ -115,12 +118,14 @@ impl Condition {
         let text_is = |text: Option<&str>| match (&self.test, text) {
             (Test::OneOf(texts), Some(text)) => texts.iter().any(|one| one == text).into(),
             (Test::Not(not), Some(text)) => (not != text).into(),
-            (Test::Present, text) => text.is_some().into(),
             _ => Truth::Unknown,
         };
         match &self.term {
             Term::Fact(key) => self.holds_of(key, ground.report, subject),
-            Term::State(system) => text_is(ground.climbs.get(system).map(|climb| climb.state.name())),
+            Term::State(system) => {
+                let climb = ground.climbs.get(system).filter(|climb| climb.state != State::Unknown);
+                text_is(climb.map(|climb| climb.state.name()))
+            }
             Term::Rung(system) => {
                 text_is(ground.climbs.get(system).and_then(|climb| climb.rung).map(|rung| rung.name()))
             }
@@ -141,7 +146,12 @@ impl Condition {
             _ => values().next().cloned(),
         };
         match (&self.test, &lowest) {
-            (Test::Answered, _) => answered(&facts),
+            (Test::Answered, _) => failed(&facts, |missing| {
+                matches!(missing, Missing::Crashed(_) | Missing::TimedOut | Missing::Exited { .. })
+            }),
+            (Test::Readable, _) => {
+                failed(&facts, |missing| matches!(missing, Missing::Garbled(_) | Missing::NotFound | Missing::Denied))
+            }
             (Test::Present, Some(_)) => Truth::True,
             (Test::Absent, Some(Value::Set(items))) => items.is_empty().into(),
             (Test::Absent, Some(_)) => Truth::False,
@@ -174,12 +184,19 @@ fn version(value: &Value) -> Option<&Version> {
     }
 }
 
-fn answered(facts: &[&Fact]) -> Truth {
+/// False where the first fact is missing for one of these reasons; unknown where it is missing for another.
+fn failed(facts: &[&Fact], reasons: fn(&Missing) -> bool) -> Truth {
     match facts.first().map(|fact| &fact.value) {
-        None | Some(Err(Missing::NotRecorded | Missing::Unsupported)) => Truth::Unknown,
+        None => Truth::Unknown,
         Some(Ok(_)) => Truth::True,
-        Some(Err(_)) => Truth::False,
+        Some(Err(missing)) if reasons(missing) => Truth::False,
+        Some(Err(_)) => Truth::Unknown,
     }
+}
+
+/// Whether a text is one of the conditions that every fact can have.
+fn is_word(text: &str) -> bool {
+    matches!(text, "present" | "absent" | "answered" | "readable")
 }
 
 impl fmt::Display for Condition {
@@ -193,6 +210,7 @@ impl fmt::Display for Condition {
             Test::Present => f.write_str(" is there"),
             Test::Absent => f.write_str(" is absent"),
             Test::Answered => f.write_str(" answers"),
+            Test::Readable => f.write_str(" can be read"),
             Test::Within(range) => write!(f, " {range}"),
             Test::OneOf(texts) => write!(f, " is {}", texts.join(" or ")),
             Test::Not(text) => write!(f, " is not {text}"),
@@ -249,9 +267,13 @@ fn test(name: &str, term: &Term, raw: Raw) -> Result<Test, String> {
         Term::State(_) | Term::Rung(_) => Kind::Text,
     };
     match (raw, kind) {
+        (Raw::One(text), _) if is_word(&text) && !matches!(term, Term::Fact(_)) => {
+            Err(format!("`{name}` is a state: expected one, such as \"working\""))
+        }
         (Raw::One(text), _) if text == "present" => Ok(Test::Present),
         (Raw::One(text), _) if text == "absent" => Ok(Test::Absent),
         (Raw::One(text), _) if text == "answered" => Ok(Test::Answered),
+        (Raw::One(text), _) if text == "readable" => Ok(Test::Readable),
         (Raw::One(text), Kind::Version) => text.parse().map(Test::Within),
         (Raw::One(text), Kind::Text) if text.starts_with("!=") => {
             Ok(Test::Not(text.trim_start_matches("!=").to_owned()))

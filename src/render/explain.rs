@@ -1,5 +1,6 @@
 //! One rule, finding code, statement, system or topic, with its rows and sources.
 
+use accelprobe_probes::ladder::State;
 use toml::Spanned;
 
 use super::{Block, Span, Tone, View};
@@ -32,8 +33,33 @@ pub fn view(matrix: &Matrix, name: &str) -> Option<View> {
             sources(&mut view, matrix, &setup.sources);
         }
     }
+    if let Some(meaning) = computed_code(matrix, name) {
+        view.heading(2, name);
+        view.text(2, meaning);
+    }
     (!view.blocks.is_empty()).then_some(view)
 }
+
+/// What a finding's code means that comes from a want and the machine's state rather than from a rule.
+fn computed_code(matrix: &Matrix, name: &str) -> Option<String> {
+    let told = match name {
+        "unsupported-here" => "What is wanted is not supported in this environment; the finding names the statement.",
+        "no-gpu" => "A GPU is wanted, and none is on the bus of this machine.",
+        "no-nvidia-gpu" => "An NVIDIA GPU is wanted, or its library installed, and none is on the bus of this machine.",
+        "no-amd-gpu" => "An AMD GPU is wanted, and none is on the bus of this machine.",
+        _ => "",
+    };
+    if !told.is_empty() {
+        return Some(told.to_owned());
+    }
+    let states = STATES.iter().filter_map(|state| Some((*state, name.strip_suffix(state.name())?.strip_suffix('-')?)));
+    let (state, system) = states.filter_map(|(state, id)| Some((state, matrix.system(id)?))).next()?;
+    Some(format!("{} is wanted, and on this machine it is {state}.", system.name))
+}
+
+/// The states that make a want fail.
+const STATES: [State; 6] =
+    [State::SoftwareOnly, State::Masked, State::Blocked, State::Broken, State::Crashed, State::NotInstalled];
 
 /// Every name that can be explained.
 pub fn names(matrix: &Matrix) -> Vec<&str> {

@@ -33,9 +33,9 @@ impl Group {
 }
 
 /// Calls `ended` once the child has ended, without reaping it.
-pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) {
+pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let id = child.id();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         // SAFETY: `siginfo_t` is plain data, valid as zeros, and waitid(2) writes no further than its size.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         loop {
@@ -46,7 +46,8 @@ pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) {
             }
         }
         ended();
-    });
+    })?;
+    Ok(())
 }
 
 /// The signal that ended a process, if one did.

@@ -73,7 +73,7 @@ impl Drop for Group {
 }
 
 /// Calls `ended` once the child has ended.
-pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) {
+pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let mut copy: HANDLE = std::ptr::null_mut();
     // SAFETY: duplicates a handle that the child's owner keeps open during this call into one that is ours.
     let copied = unsafe {
@@ -81,7 +81,7 @@ pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) {
         DuplicateHandle(here, child.as_raw_handle(), here, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS)
     };
     let copy = copy as usize;
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let handle = copy as HANDLE;
         // SAFETY: the copy is ours alone; it is closed once, after the wait.
         let waited = copied != 0 && unsafe { WaitForSingleObject(handle, INFINITE) } == WAIT_OBJECT_0;
@@ -90,10 +90,11 @@ pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) {
             unsafe { CloseHandle(handle) };
         }
         ended();
-    });
+    })?;
+    Ok(())
 }
 
-/// The exception that ended a process, if one did: exit codes with both severity bits set are exception codes.
+/// The exception that ended a process, if one did: exit codes of the facility and severity of exceptions (NTSTATUS errors).
 pub(crate) fn violent_end(status: ExitStatus) -> Option<String> {
     let code = status.code()? as u32;
     let name = match code {
@@ -103,7 +104,7 @@ pub(crate) fn violent_end(status: ExitStatus) -> Option<String> {
         0xC000_0409 => " (fail fast)",
         _ => "",
     };
-    (code >= 0xC000_0000).then(|| format!("exception {code:#X}{name}"))
+    (0xC000_0000..0xD000_0000).contains(&code).then(|| format!("exception {code:#X}{name}"))
 }
 
 static CHANNEL: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());

@@ -1,6 +1,7 @@
 //! The live host: answers from the machine it runs on.
 //!
-//! This module, its two halves for Unix and Windows, and [`crate::child`] are the only places that touch the machine.
+//! This module, its two halves for Unix and Windows, and [`crate::child`] are the only places that touch the machine in the
+//! parent; in a child, the OpenCL query writes one file into its throw-away folder.
 //! Every answer passes the [`Redactor`] before anybody sees it.
 
 #![expect(clippy::disallowed_methods, reason = "this and child are where the machine is touched")]
@@ -167,7 +168,7 @@ impl Live {
         };
         for candidate in candidates {
             // A loader passes over what is for another architecture without a word; so do we.
-            let fits = image(&candidate).is_ok_and(|image| image.machine == std::env::consts::ARCH);
+            let fits = image(&candidate).is_ok_and(|image| image.is_for(std::env::consts::ARCH));
             let line = with_target(&candidate, "");
             if fits && !found.contains(&line) {
                 found.push(line);
@@ -251,8 +252,13 @@ fn node(path: &Path) -> Answer {
 fn with_target(path: &Path, text: &str) -> String {
     let text = if text.is_empty() { path.to_string_lossy().into_owned() } else { text.to_owned() };
     match fs::canonicalize(path) {
-        Ok(target) if target != path => format!("{text} -> {}", target.to_string_lossy()),
-        _ => text,
+        Ok(target) => {
+            // Windows puts a prefix in front of what it resolves.
+            let target = target.to_string_lossy();
+            let target = target.strip_prefix(r"\\?\").unwrap_or(&target);
+            if Path::new(target) == path { text } else { format!("{text} -> {target}") }
+        }
+        Err(_) => text,
     }
 }
 

@@ -58,7 +58,7 @@ impl Redactor {
             Some(home) => replace_whole(text, home, "~", |c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')),
             None => text.to_owned(),
         };
-        for parent in ["/home/", "/Users/", r"C:\Users\", r"c:\Users\"] {
+        for parent in ["/home/", "/Users/", r"C:\Users\", r"c:\Users\", r"C:\\Users\\"] {
             text = hide_below(&text, parent);
         }
         for (name, stand_in) in &self.names {
@@ -169,6 +169,7 @@ mod tests {
             ("/mnt/c/Users/Jane Doe/x", "/mnt/c/Users/user/x"),
             ("see /home/jane or ask", "see /home/user or ask"),
             (r"C:\Users\jane\AppData", r"C:\Users\user\AppData"),
+            (r#"{"path": "C:\\Users\\jane\\x"}"#, r#"{"path": "C:\\Users\\user\\x"}"#),
             ("miriam@workstation7 says", "user@host says"),
             ("miriamic acid", "miriamic acid"),
             ("GPU-8f6b6f9e-1111-2222-3333-444455556666", "GPU-00000000-0000-0000-0000-000000000001"),

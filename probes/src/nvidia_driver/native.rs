@@ -36,7 +36,7 @@ fn tell(device: &Device<'_>) -> NvmlDevice {
 /// NVML's own number for an error of the wrapper (`nvmlReturn_t`).
 fn missing(error: &NvmlError) -> Missing {
     let code = match error {
-        NvmlError::LibloadingError(_) => return Missing::NotFound,
+        NvmlError::LibloadingError(error) => return Missing::Garbled(error.to_string()),
         NvmlError::FailedToLoadSymbol(what) => return Missing::Garbled(what.clone()),
         NvmlError::Uninitialized => 1,
         NvmlError::InvalidArg => 2,

@@ -38,10 +38,10 @@ fn show_alone(library: &str) -> Result<(), Missing> {
         // The loader of Windows reads the registry and cannot be told otherwise but by this list, which adds to it.
         return Ok(());
     }
-    let failed = |error: std::io::Error| Missing::Garbled(format!("no folder for the loader: {error}"));
+    // Without a folder the driver cannot be asked alone; that says nothing about the driver.
     let folder = std::env::temp_dir().join("vendors");
-    std::fs::create_dir(&folder).map_err(failed)?;
-    std::fs::write(folder.join("only.icd"), format!("{library}\n")).map_err(failed)?;
+    std::fs::create_dir(&folder).map_err(|_| Missing::Unsupported)?;
+    std::fs::write(folder.join("only.icd"), format!("{library}\n")).map_err(|_| Missing::Unsupported)?;
     for name in ["OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH"] {
         // SAFETY: no other thread runs in this process yet.
         unsafe { std::env::set_var(name, &folder) };
