@@ -63,7 +63,8 @@ pub fn collect(host: &Arc<dyn Host>, time: Duration, live: bool, wanted: impl Fn
     let deadline = Instant::now() + time;
     let (send, answers) = mpsc::channel();
     let asked: Vec<&Probe> = PROBES.iter().copied().filter(|probe| wanted(probe.name)).collect();
-    for (place, probe) in asked.iter().copied().enumerate() {
+    // The last ones ask drivers and take longest, so they start first.
+    for (place, probe) in asked.iter().copied().enumerate().rev() {
         let ask = {
             let (send, host) = (send.clone(), Arc::clone(host));
             move || {

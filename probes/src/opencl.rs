@@ -121,7 +121,10 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         facts.push(OPENCL_DEVICE.of(subject(), Value::Text(device.name.clone()), &question));
         facts.push(DEVICE_KIND.of(subject(), Value::Text(device.kind.clone()), &question));
         facts.push(DEVICE_VENDOR.of(subject(), Value::from(vendor(device.vendor)), &question));
-        facts.push(DEVICE_MEMORY.of(subject(), Value::Number(device.memory_bytes), &question));
+        // A CPU's share of the main memory is what is free of it just now.
+        if device.kind != SOFTWARE {
+            facts.push(DEVICE_MEMORY.of(subject(), Value::Number(device.memory_bytes), &question));
+        }
         facts.push(OPENCL_VERSION.of(subject(), opencl_version(&device.version), &question));
         facts.push(OPENCL_DRIVER.of(subject(), Value::Text(device.driver.clone()), &question));
     }

@@ -160,9 +160,11 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         let id = device.pci.unwrap_or_else(|| format!("vulkan:{}", device.name));
         let subject = || Subject::Device(id.clone());
         facts.push(VULKAN_DEVICE.of(subject(), Value::Text(device.name), &question));
+        if device.kind != SOFTWARE {
+            facts.push(DEVICE_MEMORY.of(subject(), Value::Number(device.memory_bytes), &question));
+        }
         facts.push(DEVICE_KIND.of(subject(), Value::Text(device.kind), &question));
         facts.push(DEVICE_VENDOR.of(subject(), Value::from(vendor(device.vendor)), &question));
-        facts.push(DEVICE_MEMORY.of(subject(), Value::Number(device.memory_bytes), &question));
         facts.push(VULKAN_API.of(subject(), version(&device.api), &question));
         facts.extend(device.driver.map(|driver| VULKAN_DRIVER.of(subject(), Value::Text(driver), &question)));
     }

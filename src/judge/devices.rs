@@ -89,6 +89,8 @@ pub(crate) fn vendor_title(vendor: &str) -> &str {
         "apple" => "Apple",
         "microsoft" => "Microsoft",
         "habana" => "Habana",
+        "mesa" => "Mesa",
+        "qualcomm" => "Qualcomm",
         other => other,
     }
 }

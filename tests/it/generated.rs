@@ -33,6 +33,25 @@ fn readme_and_docs_hold_the_tables_byte_for_byte() {
 }
 
 #[test]
+fn the_transcripts_in_the_readme_are_what_the_program_prints() {
+    let readme = root().join("README.md");
+    let healthy = "fixtures/linux-no-gpu-healthy.toml";
+    let mismatch = "fixtures/linux-rtx4090-nvml-driver-library-mismatch.toml";
+    for (name, shown, arguments) in [
+        ("healthy", "accelprobe doctor", vec!["doctor", "--from", healthy]),
+        (
+            "want",
+            "accelprobe doctor --set environment=windows --want 'tensorflow>=2.11'",
+            vec!["doctor", "--from", healthy, "--set", "environment=windows", "--want", "tensorflow>=2.11"],
+        ),
+        ("mismatch", "accelprobe doctor --only cuda", vec!["doctor", "--from", mismatch, "--only", "cuda"]),
+    ] {
+        let out = crate::tool::ran(crate::tool::tool(&arguments).current_dir(root()).output().unwrap()).out;
+        check(&readme, &with_part(&readme, name, &format!("```text\n$ {shown}\n{out}```\n")));
+    }
+}
+
+#[test]
 fn the_schema_in_docs_is_the_one_that_is_printed() {
     check(&root().join("docs/diagnosis.schema.json"), &run(&["schema"]).out);
 }
