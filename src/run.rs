@@ -212,7 +212,9 @@ fn live(timeout: Option<f64>) -> Result<Arc<Memo<Live>>, String> {
     let each = timeout.map(Duration::from_secs_f64);
     // Two questions may follow one another in a probe; the rest is for everything that is not a child.
     let deadline = each.map_or(DEADLINE, |each| (each * 2 + Duration::from_secs(2)).max(DEADLINE.min(each * 3)));
-    Ok(Arc::new(Memo::new(Live::new(program, deadline, each))))
+    let host = Arc::new(Memo::new(Live::new(program, deadline, each)));
+    Live::finish_on_interrupt(&host);
+    Ok(host)
 }
 
 fn trace(heard: &[(Question, Heard)]) {

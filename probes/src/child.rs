@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use sys::{adopt_orphans, end_orphans};
+pub(crate) use sys::{adopt_orphans, before_interrupt, end_orphans};
 
 use crate::host::{Answer, Missing, Query};
 

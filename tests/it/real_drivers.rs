@@ -5,13 +5,14 @@
 #![cfg(all(feature = "native", target_os = "linux"))]
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::tool::{Folder, codes, json, lacks, library, ran, system, tool};
+use crate::tool::{Folder, codes, json, ran, root, system, tool};
 
 /// The manifest of Mesa's CPU renderer.
 const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
@@ -118,9 +119,9 @@ fn a_machine_with_cpu_drivers_alone_is_healthy_and_has_no_gpu() {
 
 /// A manifest of a driver with a fault, beside the healthy one.
 fn faulty(folder: &Folder, fault: &str) -> PathBuf {
-    let library = folder.path(&format!("lib{fault}.so"));
-    crate::tool::library("vulkan_icd.c", &[&format!("-DFAULT={}", fault.to_uppercase())], &library);
-    let path = library.display();
+    let file = folder.path(&format!("lib{fault}.so"));
+    library("vulkan_icd.c", &[&format!("-DFAULT={}", fault.to_uppercase())], &file);
+    let path = file.display();
     let manifest =
         format!(r#"{{"file_format_version": "1.0.0", "ICD": {{"library_path": "{path}", "api_version": "1.1.0"}}}}"#);
     folder.write(&format!("{fault}.json"), &manifest)
@@ -164,6 +165,40 @@ fn a_faulty_driver_costs_one_line_and_no_other_result() {
     let findings = diagnosis["findings"].as_array().unwrap();
     let told = |code: &str| findings.iter().filter(|finding| finding["code"] == code).count();
     assert_eq!((told("vulkan-icd-failed"), told("vulkan-icd-broken")), (3, 3), "one line for each: {findings:#?}");
+}
+
+#[test]
+fn who_ends_the_doctor_ends_its_children_and_its_folder() {
+    let folder = Folder::new("interrupt");
+    if !has_lavapipe() || !library("vulkan_icd.c", &["-DFAULT=HANG"], &folder.path("try.so")) {
+        return;
+    }
+    let manifest = faulty(&folder, "hang");
+    let temporary = Folder::new("interrupt-tmp");
+    let mut doctor = tool(&["doctor", "--only", "vulkan"])
+        .env("VK_DRIVER_FILES", &manifest)
+        .env("TMPDIR", &temporary.0)
+        .spawn()
+        .unwrap();
+    let children = || {
+        let line = |process: std::fs::DirEntry| std::fs::read_to_string(process.path().join("environ")).ok();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten().filter_map(line);
+        processes.filter(|environment| environment.contains(&format!("ACCELPROBE_RUN=run-{}", doctor.id()))).count()
+    };
+    let until = Instant::now() + Duration::from_secs(5);
+    while children() == 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(children() > 0, "the hanging driver is asked");
+    let ended = Command::new("kill").args(["-TERM", &doctor.id().to_string()]).status().unwrap();
+    assert!(ended.success());
+    let left = || (children(), std::fs::read_dir(&temporary.0).unwrap().count());
+    let until = Instant::now() + Duration::from_secs(5);
+    while left() != (0, 0) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(left(), (0, 0), "children and files that are left");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&doctor.wait().unwrap()), Some(15));
 }
 
 #[test]
@@ -217,5 +252,29 @@ fn drivers_write_nothing_into_the_home_directory() {
     for folder in [&home, &temporary] {
         let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().flatten().map(|entry| entry.path()).collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// Says what this machine lacks for a test, past the capture of the test runner. Where the machine is meant to have it,
+/// as in CI, its lack fails the test.
+fn lacks(what: &str) {
+    assert!(std::env::var("ACCELPROBE_REAL_DRIVERS").as_deref() != Ok("required"), "required on this machine: {what}");
+    _ = writeln!(std::io::stderr(), "SKIPPED for lack of {what}");
+}
+
+/// Builds a library out of C, or says that there is no compiler.
+fn library(source: &str, flags: &[&str], to: &Path) -> bool {
+    let source = root().join("tests/it/standins").join(source);
+    let built =
+        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-w"]).args(flags).arg("-o").arg(to).arg(source).status();
+    match built {
+        Ok(status) => {
+            assert!(status.success(), "the stand-in does not build");
+            true
+        }
+        Err(_) => {
+            lacks("a C compiler");
+            false
+        }
     }
 }

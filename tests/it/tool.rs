@@ -1,6 +1,5 @@
 //! What the tests share: the program, and what it printed.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -103,29 +102,5 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Says what this machine lacks for a test, past the capture of the test runner. Where the machine is meant to have it,
-/// as in CI, its lack fails the test.
-pub fn lacks(what: &str) {
-    assert!(std::env::var("ACCELPROBE_REAL_DRIVERS").as_deref() != Ok("required"), "required on this machine: {what}");
-    _ = writeln!(std::io::stderr(), "SKIPPED for lack of {what}");
-}
-
-/// Builds a library out of C, or says that there is no compiler.
-pub fn library(source: &str, flags: &[&str], to: &Path) -> bool {
-    let source = root().join("tests/it/standins").join(source);
-    let built =
-        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-w"]).args(flags).arg("-o").arg(to).arg(source).status();
-    match built {
-        Ok(status) => {
-            assert!(status.success(), "the stand-in does not build");
-            true
-        }
-        Err(_) => {
-            lacks("a C compiler");
-            false
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::{FromRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// The variable that marks everything a run starts, so that what outlives it can be told from other people's processes.
@@ -22,13 +23,68 @@ pub(crate) struct Group(libc::pid_t);
 impl Group {
     /// The group that a child leads; see [`lead_group`].
     pub(crate) fn led_by(child: &Child) -> Group {
-        Group(libc::pid_t::try_from(child.id()).unwrap_or(libc::pid_t::MAX))
+        let leader = libc::pid_t::try_from(child.id()).unwrap_or(libc::pid_t::MAX);
+        running().push(leader);
+        Group(leader)
     }
 
     /// Ends every process of the group, at once and without asking.
     pub(crate) fn kill(&self) {
         // SAFETY: kill(2) takes two numbers; a group that is already gone is an error that changes nothing.
         unsafe { libc::kill(-self.0, libc::SIGKILL) };
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        running().retain(|leader| *leader != self.0);
+    }
+}
+
+/// The groups that are running, by their leaders.
+static RUNNING: Mutex<Vec<libc::pid_t>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<libc::pid_t>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When somebody ends this process (Ctrl-C, SIGTERM, a closed terminal), ends its children and calls `clean` first. A
+/// signal that is ignored, as under nohup, stays ignored.
+pub(crate) fn before_interrupt(clean: impl FnOnce() + Send + 'static) {
+    // SAFETY: signal sets and actions are plain data, valid as zeros, and outlive the calls that fill or read them.
+    let (signals, blocked) = unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(signal, std::ptr::null(), &mut action);
+            if action.sa_sigaction == libc::SIG_DFL {
+                libc::sigaddset(&mut signals, signal);
+            }
+        }
+        // Threads that come later inherit this; children do not, the standard library gives them an empty mask.
+        (signals, libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()) == 0)
+    };
+    let unblock = move || {
+        // SAFETY: as above.
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut()) };
+    };
+    let wait = move || {
+        let mut signal = 0;
+        // SAFETY: as above; `signal` is a local that outlives the call.
+        if unsafe { libc::sigwait(&signals, &mut signal) } != 0 {
+            return;
+        }
+        for leader in running().drain(..) {
+            Group(leader).kill();
+        }
+        clean();
+        unblock();
+        // SAFETY: raises the signal that was waited for, now with its default action, which ends this process.
+        unsafe { libc::raise(signal) };
+    };
+    if blocked && thread::Builder::new().spawn(wait).is_err() {
+        unblock();
     }
 }
 

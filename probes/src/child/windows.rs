@@ -172,6 +172,9 @@ pub(crate) fn leave_a_grandchild() {
     _ = Command::new("ping.exe").args(["-n", "3600", "127.0.0.1"]).spawn();
 }
 
+/// Nothing to do: jobs end with the process that holds them.
+pub(crate) fn before_interrupt(_clean: impl FnOnce() + Send + 'static) {}
+
 /// Nothing to do: jobs hold whatever their children leave behind.
 pub(crate) fn adopt_orphans() {}
 

@@ -18,11 +18,12 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use object::ReadCache;
 
+use super::memo::Memo;
 use super::redact::Redactor;
 use super::{Answer, Command, Host, Missing, Query, Question};
 use crate::child::{self, Expected};
@@ -108,6 +109,12 @@ impl Live {
             // What cannot be removed is in the system's folder for such things, which it empties itself.
             _ = fs::remove_dir_all(scratch);
         }
+    }
+
+    /// Does the same when somebody ends this process before its time.
+    pub fn finish_on_interrupt(host: &Arc<Memo<Live>>) {
+        let host = Arc::clone(host);
+        child::before_interrupt(move || host.inner().finish());
     }
 
     /// Time until everything must be over.
