@@ -318,9 +318,16 @@ fn write(text: &str) -> Result<Shown, String> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(Shown::Whole),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Shown::InPart),
+        Err(error) if nobody_reads(&error) => Ok(Shown::InPart),
         Err(error) => Err(format!("standard output: {error}")),
     }
+}
+
+fn nobody_reads(error: &io::Error) -> bool {
+    // Windows has a second number for it, which `ErrorKind` does not know.
+    const ERROR_PIPE_NOT_CONNECTED: i32 = 233;
+    let not_connected = cfg!(windows) && error.raw_os_error() == Some(ERROR_PIPE_NOT_CONNECTED);
+    error.kind() == io::ErrorKind::BrokenPipe || not_connected
 }
 
 fn manual() -> Result<String, String> {

@@ -106,6 +106,21 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ! {
     sys::exit_now(if written.is_ok() { 0 } else { 1 })
 }
 
+/// An error with what it came from: the loading of a library tells the reason only there.
+#[cfg(feature = "native")]
+pub(crate) fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    text
+}
+
 fn answer(query: &Query) -> Answer {
     if query.probe == SELF_TEST {
         return self_test(query.arguments.first().map_or("", String::as_str));

@@ -29,6 +29,10 @@ impl Driver {
             },
             true if name.starts_with(['/', '~', '\\']) || name.get(1..2) == Some(":") => name.clone(),
             true => match self.manifest.rsplit_once(['/', '\\']) {
+                Some((folder, _)) if host.is_windows() => {
+                    let name = name.replace('/', r"\");
+                    format!(r"{folder}\{}", name.strip_prefix(r".\").unwrap_or(&name))
+                }
                 Some((folder, _)) => format!("{folder}/{name}"),
                 None => name.clone(),
             },

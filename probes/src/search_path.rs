@@ -16,9 +16,17 @@ pub(crate) fn find(host: &dyn Host, program: &str) -> Option<String> {
         .binary_name(OsString::from(program))
         .first_result()
         .ok()?;
-    let found = found.to_string_lossy().into_owned();
-    // `which` joins with the separator of the system that it was built for.
-    Some(if host.is_windows() { found.replace('/', "\\") } else { found })
+    Some(spelled(host, &found))
+}
+
+/// A path with the asked machine's separator: `which` joins with that of the system that it was built for.
+fn spelled(host: &dyn Host, path: &Path) -> String {
+    let path = path.to_string_lossy();
+    match host.is_windows() {
+        true => path.replace('/', r"\"),
+        false if cfg!(windows) => path.replace('\\', "/"),
+        false => path.into_owned(),
+    }
 }
 
 struct Asked<'a>(&'a dyn Host);
@@ -51,9 +59,7 @@ impl SysMetadata for Is {
 
 impl Asked<'_> {
     fn node(&self, path: &Path) -> io::Result<String> {
-        let path = path.to_string_lossy();
-        let path = if self.is_windows() { path.replace('/', "\\") } else { path.into_owned() };
-        self.0.node(&path).map_err(|_| io::ErrorKind::NotFound.into())
+        self.0.node(&spelled(self.0, path)).map_err(|_| io::ErrorKind::NotFound.into())
     }
 }
 

@@ -30,9 +30,13 @@ impl Group {
 
     /// Ends every process of the group, at once and without asking.
     pub(crate) fn kill(&self) {
-        // SAFETY: kill(2) takes two numbers; a group that is already gone is an error that changes nothing.
-        unsafe { libc::kill(-self.0, libc::SIGKILL) };
+        kill_group(self.0);
     }
+}
+
+fn kill_group(leader: libc::pid_t) {
+    // SAFETY: kill(2) takes two numbers; a group that is already gone is an error that changes nothing.
+    unsafe { libc::kill(-leader, libc::SIGKILL) };
 }
 
 impl Drop for Group {
@@ -75,8 +79,10 @@ pub(crate) fn before_interrupt(clean: impl FnOnce() + Send + 'static) {
         if unsafe { libc::sigwait(&signals, &mut signal) } != 0 {
             return;
         }
-        for leader in running().drain(..) {
-            Group(leader).kill();
+        // Held to the end: whoever starts or ends a child waits, so that nothing new begins meanwhile.
+        let running = running();
+        for leader in running.iter() {
+            kill_group(*leader);
         }
         clean();
         unblock();

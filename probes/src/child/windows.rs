@@ -94,17 +94,28 @@ pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) -> std
     Ok(())
 }
 
-/// The exception that ended a process, if one did: exit codes of the facility and severity of exceptions (NTSTATUS errors).
+/// The exception that ended a process, if one did: the exit code is then the exception's. Codes of an error's severity
+/// are exceptions, but for the topmost sixteenth, where the negative numbers are that programs end with.
 pub(crate) fn violent_end(status: ExitStatus) -> Option<String> {
     let code = status.code()? as u32;
     let name = match code {
+        0x8000_0003 => " (breakpoint)",
         0xC000_0005 => " (access violation)",
-        0xC000_00FD => " (stack overflow)",
         0xC000_001D => " (illegal instruction)",
+        0xC000_0094 => " (division by zero)",
+        0xC000_00FD => " (stack overflow)",
+        0xC000_0374 => " (heap corruption)",
         0xC000_0409 => " (fail fast)",
+        0xE06D_7363 => " (C++ exception)",
         _ => "",
     };
-    (0xC000_0000..0xD000_0000).contains(&code).then(|| format!("exception {code:#X}{name}"))
+    let violent = code == 0x8000_0003 || (0xC000_0000..0xF000_0000).contains(&code);
+    violent.then(|| format!("exception {code:#X}{name}"))
+}
+
+unsafe extern "C" {
+    /// The C runtime's own table of open files, which knows nothing of `SetStdHandle`.
+    fn _dup2(from: i32, to: i32) -> i32;
 }
 
 static CHANNEL: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
@@ -112,13 +123,16 @@ static CHANNEL: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut
 /// Prepares this process to load drivers: moves the answer's channel out of their way, turns error dialogs off, and
 /// ends with the exception's code on a crash (without the filter a crash looks like a hang).
 pub(crate) fn become_child() -> impl Write {
-    // SAFETY: standard handles are passed as the system gave them; the filter is a function that lives for ever.
+    // SAFETY: standard handles are passed as the system gave them; the filter is a function that lives for ever; `_dup2`
+    // takes two numbers, and the handle that it closes has its copy by then.
     unsafe {
         SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
         SetUnhandledExceptionFilter(Some(end_with_exception));
         let here = GetCurrentProcess();
         let mut channel: HANDLE = std::ptr::null_mut();
         DuplicateHandle(here, GetStdHandle(STD_OUTPUT_HANDLE), here, &mut channel, 0, 0, DUPLICATE_SAME_ACCESS);
+        // What a driver prints goes by the C runtime's table or by the standard handle.
+        _dup2(2, 1);
         SetStdHandle(STD_OUTPUT_HANDLE, GetStdHandle(STD_ERROR_HANDLE));
         CHANNEL.store(channel, Ordering::Relaxed);
     }

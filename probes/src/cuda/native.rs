@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_char, c_int, c_uint};
 use libloading::Library;
 
 use super::{Device, Driver};
+use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
 
 #[cfg(windows)]
@@ -22,7 +23,7 @@ const MOST_DEVICES: c_int = 1024;
 pub(super) fn answer(query: &Query) -> Answer {
     let path = query.arguments.first().map_or(NAME, String::as_str);
     // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
-    let library = unsafe { Library::new(path) }.map_err(|error| Missing::Garbled(error.to_string()))?;
+    let library = unsafe { Library::new(path) }.map_err(|error| Missing::Garbled(reason(&error)))?;
     // SAFETY: the functions are called with the signatures and in the order that cuda.h gives them: nothing but
     // `cuDriverGetVersion` before `cuInit`, and every pointer is to a local of the right type that outlives its call.
     unsafe {
@@ -80,7 +81,7 @@ unsafe fn device(library: &Library, index: c_int) -> Result<Device, Missing> {
 unsafe fn symbol<T: Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> {
     // SAFETY: the caller vouches for the type, and keeps the library open.
     let found = unsafe { library.get::<T>(name) };
-    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(error.to_string()))
+    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
 }
 
 fn check(call: &str, code: c_int) -> Result<(), Missing> {

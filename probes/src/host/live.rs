@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this and child are where the machine is touched")]
 
+#[cfg_attr(windows, allow(dead_code, reason = "only loaders of Unix have such a cache"))]
 mod loader_cache;
 #[cfg(unix)]
 #[path = "live/unix.rs"]
@@ -106,8 +107,9 @@ impl Live {
     pub fn finish(&self) {
         child::end_orphans();
         if let Some(Some(scratch)) = self.scratch.get() {
-            // What cannot be removed is in the system's folder for such things, which it empties itself.
-            _ = fs::remove_dir_all(scratch);
+            // A child that is just starting may make its folder meanwhile, hence the second try. What cannot be removed
+            // is in the system's folder for such things, which it empties itself.
+            _ = fs::remove_dir_all(scratch).or_else(|_| fs::remove_dir_all(scratch));
         }
     }
 
@@ -258,14 +260,9 @@ fn node(path: &Path) -> Answer {
 /// A text, and where a path is a link, the file that it leads to in the end.
 fn with_target(path: &Path, text: &str) -> String {
     let text = if text.is_empty() { path.to_string_lossy().into_owned() } else { text.to_owned() };
-    match fs::canonicalize(path) {
-        Ok(target) => {
-            // Windows puts a prefix in front of what it resolves.
-            let target = target.to_string_lossy();
-            let target = target.strip_prefix(r"\\?\").unwrap_or(&target);
-            if Path::new(target) == path { text } else { format!("{text} -> {target}") }
-        }
-        Err(_) => text,
+    match sys::target(path) {
+        Some(target) => format!("{text} -> {}", target.to_string_lossy()),
+        None => text,
     }
 }
 

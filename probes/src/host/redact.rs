@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Default)]
 pub struct Redactor {
     home: Option<String>,
+    /// Whether the machine takes `A` and `a` for the same in names and paths, as Windows does.
+    any_case: bool,
     names: Vec<(String, &'static str)>,
     uuids: Mutex<HashMap<String, usize>>,
 }
@@ -49,20 +51,22 @@ impl Redactor {
             .filter(|(name, _)| name.len() >= SHORTEST_NAME)
             .filter(|(name, _)| !ORDINARY_NAMES.contains(&name.to_lowercase().as_str()))
             .collect();
-        Redactor { home, names, uuids: Mutex::default() }
+        let any_case = home.as_ref().is_some_and(|home| home.contains('\\'));
+        Redactor { home, any_case, names, uuids: Mutex::default() }
     }
 
     /// The text without names.
     pub fn hide(&self, text: &str) -> String {
         let mut text = match &self.home {
-            Some(home) => replace_whole(text, home, "~", |c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')),
+            Some(home) => self.replace_whole(text, home, "~", |c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')),
             None => text.to_owned(),
         };
-        for parent in ["/home/", "/Users/", r"C:\Users\", r"c:\Users\", r"C:\\Users\\"] {
-            text = hide_below(&text, parent);
+        // The last one is how JSON writes the one before it.
+        for (parent, any_case) in [("/home/", false), ("/Users/", false), (r":\Users\", true), (r":\\Users\\", true)] {
+            text = hide_below(&text, parent, any_case);
         }
         for (name, stand_in) in &self.names {
-            text = replace_whole(&text, name, stand_in, char::is_alphanumeric);
+            text = self.replace_whole(&text, name, stand_in, char::is_alphanumeric);
         }
         self.hide_uuids(text)
     }
@@ -73,6 +77,23 @@ impl Redactor {
             (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(['/', '\\']) => format!("{home}{rest}"),
             _ => path.to_owned(),
         }
+    }
+
+    /// Replaces a name where it does not continue on either side.
+    fn replace_whole(&self, text: &str, name: &str, stand_in: &str, continues: impl Fn(char) -> bool) -> String {
+        let mut replaced = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = find(rest, name, self.any_case) {
+            let (before, behind) =
+                (rest.get(..at).unwrap_or_default(), rest.get(at + name.len()..).unwrap_or_default());
+            let found = rest.get(at..at + name.len()).unwrap_or_default();
+            let whole = !behind.chars().next().is_some_and(&continues)
+                && !before.chars().next_back().or(replaced.chars().next_back()).is_some_and(&continues);
+            replaced.push_str(before);
+            replaced.push_str(if whole { stand_in } else { found });
+            rest = behind;
+        }
+        replaced + rest
     }
 
     fn hide_uuids(&self, text: String) -> String {
@@ -114,27 +135,20 @@ fn is_uuid(bytes: &[u8]) -> bool {
     shaped && !bytes.starts_with(b"00000000-0000-0000-0000-")
 }
 
-/// Replaces a name where it does not continue on either side.
-fn replace_whole(text: &str, name: &str, stand_in: &str, continues: impl Fn(char) -> bool) -> String {
-    let mut replaced = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(name) {
-        let (before, behind) = (rest.get(..at).unwrap_or_default(), rest.get(at + name.len()..).unwrap_or_default());
-        let whole = !behind.chars().next().is_some_and(&continues)
-            && !before.chars().next_back().or(replaced.chars().next_back()).is_some_and(&continues);
-        replaced.push_str(before);
-        replaced.push_str(if whole { stand_in } else { name });
-        rest = behind;
+fn find(text: &str, wanted: &str, any_case: bool) -> Option<usize> {
+    match any_case {
+        // Lower case of ASCII alone keeps every place where it is.
+        true => text.to_ascii_lowercase().find(&wanted.to_ascii_lowercase()),
+        false => text.find(wanted),
     }
-    replaced + rest
 }
 
 /// Replaces the folder name that follows a parent of home directories. A name with spaces in it ends at the next
 /// separator; in running text, where none follows, at the first space.
-fn hide_below(text: &str, parent: &str) -> String {
+fn hide_below(text: &str, parent: &str, any_case: bool) -> String {
     let mut hidden = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(parent) {
+    while let Some(at) = find(rest, parent, any_case) {
         let end = at + parent.len();
         hidden.push_str(rest.get(..end).unwrap_or_default());
         rest = rest.get(end..).unwrap_or_default();
@@ -174,6 +188,20 @@ mod tests {
             ("miriamic acid", "miriamic acid"),
             ("GPU-8f6b6f9e-1111-2222-3333-444455556666", "GPU-00000000-0000-0000-0000-000000000001"),
             ("plain", "plain"),
+        ] {
+            assert_eq!(redactor.hide(text), hidden);
+        }
+    }
+
+    #[test]
+    fn windows_spells_names_in_any_case() {
+        let redactor =
+            Redactor::new(Some(r"C:\Users\Miriam".into()), Some("Miriam".into()), Some("WORKSTATION7".into()));
+        for (text, hidden) in [
+            (r"c:\users\miriam\venv;C:\Users\Miriam", r"~\venv;~"),
+            (r"D:\USERS\jane\x", r"D:\USERS\user\x"),
+            (r#"{"path":"C:\\Users\\jane\\x"}"#, r#"{"path":"C:\\Users\\user\\x"}"#),
+            ("MIRIAM on Workstation7", "user on host"),
         ] {
             assert_eq!(redactor.hide(text), hidden);
         }

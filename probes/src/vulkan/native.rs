@@ -5,15 +5,21 @@ use std::ffi::{CStr, c_char};
 use ash::vk;
 
 use super::{Device, Instance};
+use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
 use crate::manifest::SOFTWARE;
 
+#[cfg(windows)]
+const NAME: &str = "vulkan-1.dll";
+#[cfg(not(windows))]
+const NAME: &str = "libvulkan.so.1";
+
 pub(super) fn answer(query: &Query) -> Answer {
-    let path = query.arguments.first().map_or("libvulkan.so.1", String::as_str);
+    let path = query.arguments.first().map_or(NAME, String::as_str);
     // SAFETY: loading runs the initialisers of the loader and its driver; what they do is why this is a child. The calls
     // follow the Vulkan specification's order, and nothing is destroyed: the process ends at once after its answer.
     unsafe {
-        let entry = ash::Entry::load_from(path).map_err(|error| Missing::Garbled(error.to_string()))?;
+        let entry = ash::Entry::load_from(path).map_err(|error| Missing::Garbled(reason(&error)))?;
         let loader = entry.try_enumerate_instance_version().ok().flatten().unwrap_or(vk::API_VERSION_1_0);
         let extensions = entry.enumerate_instance_extension_properties(None).unwrap_or_default();
         let portable = extensions.iter().any(|extension| named(extension, ash::khr::portability_enumeration::NAME));

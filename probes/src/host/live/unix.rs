@@ -42,6 +42,11 @@ pub(super) fn kind(metadata: &Metadata) -> &'static str {
     }
 }
 
+/// The file that a path leads to in the end, where that is another.
+pub(super) fn target(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok().filter(|target| target != path)
+}
+
 /// What this process may do with a path, asked without opening it.
 pub(super) fn access(path: &Path) -> &'static str {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return "-" };

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use windows_sys::Win32::Foundation::ERROR_SUCCESS;
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_MORE_DATA, ERROR_SUCCESS};
 use windows_sys::Win32::System::Registry::{
     HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, KEY_READ, KEY_WOW64_64KEY, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ,
     REG_QWORD, REG_SZ, RegCloseKey, RegEnumKeyExW, RegEnumValueW, RegOpenKeyExW,
@@ -32,6 +32,19 @@ pub(super) fn host_name() -> Option<String> {
 /// What kind of thing stands at a path.
 pub(super) fn kind(metadata: &Metadata) -> &'static str {
     if metadata.is_dir() { "directory" } else { "file" }
+}
+
+/// The file that a path leads to in the end, where that is another. Neither case nor the prefix that `canonicalize` adds
+/// makes it another.
+pub(super) fn target(path: &Path) -> Option<PathBuf> {
+    let target = std::fs::canonicalize(path).ok()?.to_string_lossy().into_owned();
+    let target = match (target.strip_prefix(r"\\?\UNC\"), target.strip_prefix(r"\\?\")) {
+        (Some(share), _) => format!(r"\\{share}"),
+        (None, Some(plain)) => plain.to_owned(),
+        (None, None) => target,
+    };
+    let asked = path.to_string_lossy().replace('/', r"\");
+    (target.to_lowercase() != asked.to_lowercase()).then(|| PathBuf::from(target))
 }
 
 /// What this process may do with a path, as far as attributes tell.
@@ -66,7 +79,16 @@ pub(super) fn library_candidates(name: &str, _cache: &LoaderCache) -> Vec<PathBu
     let root = std::env::var_os("SystemRoot").map_or_else(|| PathBuf::from(r"C:\Windows"), PathBuf::from);
     let listed = std::env::var_os("PATH").unwrap_or_default();
     let listed: Vec<PathBuf> = std::env::split_paths(&listed).filter(|folder| folder.is_absolute()).collect();
-    std::iter::once(root.join("System32")).chain(listed).map(|folder| folder.join(name)).collect()
+    let mut seen = Vec::new();
+    let mut folders: Vec<PathBuf> = std::iter::once(root.join("System32")).chain(listed).collect();
+    // The search path names the system folder again, and mostly in another case.
+    folders.retain(|folder| {
+        let folder = folder.to_string_lossy().trim_end_matches('\\').to_lowercase();
+        let new = !seen.contains(&folder);
+        seen.push(folder);
+        new
+    });
+    folders.into_iter().map(|folder| folder.join(name)).collect()
 }
 
 /// Reads the registry, see [`crate::host::Question::Registry`].
@@ -75,7 +97,7 @@ pub(super) fn registry(question: &str) -> Answer {
         Some((path, value)) => (path, Some(value)),
         None => (question, None),
     };
-    let key = Key::open(path).ok_or(Missing::NotFound)?;
+    let key = Key::open(path)?;
     match value {
         None => Ok(key.subkeys().join("\n")),
         Some("*") => {
@@ -93,18 +115,22 @@ pub(super) fn registry(question: &str) -> Answer {
 struct Key(HKEY);
 
 impl Key {
-    fn open(path: &str) -> Option<Key> {
-        let (hive, path) = path.split_once('\\')?;
+    fn open(path: &str) -> Result<Key, Missing> {
+        let (hive, path) = path.split_once('\\').ok_or(Missing::NotFound)?;
         let hive = match hive {
             "HKLM" => HKEY_LOCAL_MACHINE,
             "HKCU" => HKEY_CURRENT_USER,
-            _ => return None,
+            _ => return Err(Missing::NotFound),
         };
         let path: Vec<u16> = path.encode_utf16().chain([0]).collect();
         let mut key: HKEY = std::ptr::null_mut();
         // SAFETY: the path ends with a zero and outlives the call, which writes one handle.
         let opened = unsafe { RegOpenKeyExW(hive, path.as_ptr(), 0, KEY_READ | KEY_WOW64_64KEY, &mut key) };
-        (opened == ERROR_SUCCESS).then_some(Key(key))
+        match opened {
+            ERROR_SUCCESS => Ok(Key(key)),
+            ERROR_ACCESS_DENIED => Err(Missing::Denied),
+            _ => Err(Missing::NotFound),
+        }
     }
 
     fn subkeys(&self) -> Vec<String> {
@@ -159,7 +185,7 @@ impl Key {
             };
             match found {
                 ERROR_SUCCESS => {}
-                windows_sys::Win32::Foundation::ERROR_MORE_DATA => continue,
+                ERROR_MORE_DATA => continue,
                 _ => break,
             }
             let bytes = data.get(..data_length as usize).unwrap_or_default();
