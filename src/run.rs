@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use accelprobe_probes::PROBES;
-use accelprobe_probes::fact::{Fact, Origin, Report, Scope, Subject};
+use accelprobe_probes::fact::{self, Fact, Origin, Report, Scope};
 use accelprobe_probes::host::live::Live;
 use accelprobe_probes::host::memo::{Heard, Memo};
 use accelprobe_probes::host::recording::Recording;
@@ -81,10 +81,11 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
         wants: specs(&options.want, "--want")?,
         requirements: specs(&options.require, "--require")?,
     };
+    let subject = Subject::new(&options.source)?;
     // The matrix is read while the drivers are asked.
     let folder = options.matrix.clone();
     let in_background = thread::Builder::new().spawn(move || input::matrix(folder.as_deref()));
-    let report = gather(&options.source)?;
+    let report = gather(subject, &options.source)?;
     let matrix = match in_background.map(thread::JoinHandle::join) {
         Ok(Ok(matrix)) => matrix?,
         _ => input::matrix(options.matrix.as_deref())?,
@@ -110,7 +111,7 @@ fn exit_code(diagnosis: &Diagnosis, options: &Doctor) -> u8 {
 
 fn probe(mut options: Probe) -> Result<u8, String> {
     options.source.only.append(&mut options.systems);
-    let report = gather(&options.source)?;
+    let report = gather(Subject::new(&options.source)?, &options.source)?;
     match options.output.format() {
         Format::Json => {
             let value = serde_json::json!({ "format": diagnosis::FORMAT, "report": report });
@@ -160,27 +161,40 @@ fn record(options: &Record) -> Result<u8, String> {
     }
 }
 
-/// The facts: of this machine, or of what `--from` names; then with what `--set` says instead.
-fn gather(source: &Source) -> Result<Report, String> {
-    let known = |name: &&String| !PROBES.iter().any(|probe| probe.name == name.as_str());
-    if let Some(unknown) = source.only.iter().chain(&source.skip).find(known) {
-        return Err(accelprobe_probes::unknown("system", unknown, PROBES.iter().map(|probe| probe.name)));
+/// What is looked at: this machine, or what `--from` names.
+enum Subject {
+    Live(Arc<Memo<Live>>),
+    Read(Input),
+}
+
+impl Subject {
+    /// Before any other thread is started: only then does an interrupt reach the one that cleans up.
+    fn new(source: &Source) -> Result<Subject, String> {
+        let known = |name: &&String| !PROBES.iter().any(|probe| probe.name == name.as_str());
+        if let Some(unknown) = source.only.iter().chain(&source.skip).find(known) {
+            return Err(accelprobe_probes::unknown("system", unknown, PROBES.iter().map(|probe| probe.name)));
+        }
+        match &source.from {
+            None => live(source.timeout).map(Subject::Live),
+            Some(path) => input::read(path).map(Subject::Read),
+        }
     }
-    let mut report = match &source.from {
-        None => gather_live(source)?,
-        Some(path) => match input::read(path)? {
-            Input::Report(mut report) => {
-                report.probes.retain(|asked| wanted(source, &asked.name));
-                let of =
-                    |fact: &Fact| PROBES.iter().find(|probe| probe.keys.contains(&fact.key)).map(|probe| probe.name);
-                report.facts.retain(|fact| of(fact).is_none_or(|probe| wanted(source, probe)));
-                report
-            }
-            Input::Recording(recording) => {
-                let host: Arc<dyn Host> = Arc::new(*recording);
-                accelprobe_probes::collect(&host, DEADLINE, false, |name| wanted(source, name))
-            }
-        },
+}
+
+/// The facts, then with what `--set` says instead.
+fn gather(subject: Subject, source: &Source) -> Result<Report, String> {
+    let mut report = match subject {
+        Subject::Live(host) => gather_live(&host, source),
+        Subject::Read(Input::Report(mut report)) => {
+            report.probes.retain(|asked| wanted(source, &asked.name));
+            let of = |fact: &Fact| PROBES.iter().find(|probe| probe.keys.contains(&fact.key)).map(|probe| probe.name);
+            report.facts.retain(|fact| of(fact).is_none_or(|probe| wanted(source, probe)));
+            report
+        }
+        Subject::Read(Input::Recording(recording)) => {
+            let host: Arc<dyn Host> = Arc::new(*recording);
+            accelprobe_probes::collect(&host, DEADLINE, false, |name| wanted(source, name))
+        }
     };
     for setting in &source.set {
         set(&mut report, setting)?;
@@ -196,15 +210,14 @@ fn wanted(source: &Source, name: &str) -> bool {
     (chosen || needed) && !listed(&source.skip)
 }
 
-fn gather_live(source: &Source) -> Result<Report, String> {
-    let host = live(source.timeout)?;
+fn gather_live(host: &Arc<Memo<Live>>, source: &Source) -> Report {
     let shared: Arc<dyn Host> = host.clone();
     let report = accelprobe_probes::collect(&shared, host.inner().time_left(), true, |name| wanted(source, name));
     host.inner().finish();
     if source.trace {
         trace(&host.heard());
     }
-    Ok(report)
+    report
 }
 
 fn live(timeout: Option<f64>) -> Result<Arc<Memo<Live>>, String> {
@@ -243,8 +256,8 @@ fn set(report: &mut Report, setting: &str) -> Result<(), String> {
     if name == "environment" && !["windows", "wsl2", "wsl1", "linux", "macos"].contains(&text) {
         return Err(format!("--set environment: `{text}` is none: expected windows, wsl2, wsl1, linux or macos"));
     }
-    let subjects: Vec<Subject> = match key.scope {
-        Scope::Host => vec![Subject::Host],
+    let subjects: Vec<fact::Subject> = match key.scope {
+        Scope::Host => vec![fact::Subject::Host],
         _ => report.facts.iter().filter(|fact| fact.key == key).map(|fact| fact.subject.clone()).collect(),
     };
     if subjects.is_empty() {

@@ -66,7 +66,7 @@ pub(crate) fn before_interrupt(clean: impl FnOnce() + Send + 'static) {
                 libc::sigaddset(&mut signals, signal);
             }
         }
-        // Threads that come later inherit this; children do not, the standard library gives them an empty mask.
+        // Threads that come later inherit this, and so do children, who lift it again.
         (signals, libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()) == 0)
     };
     let unblock = move || {
@@ -140,6 +140,9 @@ pub(crate) fn become_child() -> impl Write {
     unsafe {
         #[cfg(target_os = "linux")]
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
         let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
         libc::setrlimit(libc::RLIMIT_CORE, &limit);
         // 100 and above: out of reach of drivers that close or reuse the first descriptors by number.

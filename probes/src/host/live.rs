@@ -18,7 +18,7 @@ mod sys;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -83,6 +83,8 @@ pub struct Live {
     redactor: Redactor,
     scratch: OnceLock<Option<PathBuf>>,
     children: AtomicUsize,
+    /// Whether nothing new may be started.
+    over: AtomicBool,
     loader_cache: Mutex<Option<loader_cache::LoaderCache>>,
 }
 
@@ -98,6 +100,7 @@ impl Live {
             redactor: Redactor::new(sys::home(), sys::user(), sys::host_name()),
             scratch: OnceLock::new(),
             children: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
             loader_cache: Mutex::default(),
         }
     }
@@ -105,8 +108,10 @@ impl Live {
     /// Ends what children left behind and removes the throw-away directory. Not left to `drop`, because a probe that is
     /// stuck in the kernel may hold this host for ever.
     pub fn finish(&self) {
+        self.over.store(true, Ordering::Relaxed);
         child::end_orphans();
-        if let Some(Some(scratch)) = self.scratch.get() {
+        // Where there is no folder yet, none is made any more.
+        if let Some(scratch) = self.scratch.get_or_init(|| None) {
             // A child that is just starting may make its folder meanwhile, hence the second try. What cannot be removed
             // is in the system's folder for such things, which it empties itself.
             _ = fs::remove_dir_all(scratch).or_else(|_| fs::remove_dir_all(scratch));
@@ -145,6 +150,9 @@ impl Live {
 
     /// Runs a child in folders of its own: drivers write caches into the home directory while they enumerate.
     fn isolate(&self, mut command: std::process::Command, time: Duration, expected: Expected) -> Answer {
+        if self.over.load(Ordering::Relaxed) {
+            return Err(Missing::TimedOut);
+        }
         let number = self.children.fetch_add(1, Ordering::Relaxed);
         let home = self.scratch().map(|scratch| scratch.join(number.to_string()));
         match home.filter(|home| fs::create_dir(home).is_ok()) {
