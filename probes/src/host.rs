@@ -93,7 +93,7 @@ pub enum Missing {
     Crashed(String),
     /// It did not answer within its time.
     TimedOut,
-    /// It answered something that cannot be read: what was wrong.
+    /// It is there and cannot be used, or answered something that cannot be read: what is wrong, in words.
     Garbled(String),
     /// The recording holds no answer to this question: neither "no" nor "yes".
     NotRecorded,
@@ -109,7 +109,7 @@ impl fmt::Display for Missing {
             Missing::Exited { code, message } => write!(f, "ended with code {code}: {message}"),
             Missing::Crashed(how) => write!(f, "crashed with {how}"),
             Missing::TimedOut => f.write_str("did not answer in time"),
-            Missing::Garbled(what) => write!(f, "answered nothing that can be read: {what}"),
+            Missing::Garbled(what) => f.write_str(what),
             Missing::NotRecorded => f.write_str("not in the recording"),
         }
     }

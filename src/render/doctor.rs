@@ -5,7 +5,7 @@ use accelprobe_probes::ladder::State;
 use super::{Block, Span, Tone, View};
 use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, Recommendation, System};
 use crate::judge::vendor_title;
-use crate::matrix::{Edition, Gives, Severity};
+use crate::matrix::{Edition, Severity};
 
 /// Width of the first column, by the longest name of a system that is probed.
 const NAME: usize = 13;
@@ -223,8 +223,7 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
         }
         let name = diagnosis.systems.iter().find(|system| system.id == recommendation.system);
         let name = name.map_or(recommendation.system.as_str(), |system| system.name.as_str());
-        let tone = if recommendation.gives == Gives::Gpu { Tone::Good } else { Tone::Plain };
-        let spans = vec![Span::new(&recommendation.text, tone)];
+        let spans = vec![Span::plain(&recommendation.text)];
         view.blocks.push(Block::Entry(NAME, Span::new(name, Tone::Strong), spans));
         for command in recommendation.commands.iter().skip(usize::from(shared.is_some())) {
             view.command(command);

@@ -69,6 +69,18 @@ fn codes(report: Report) -> Vec<(String, String)> {
     })
 }
 
+/// One fact for each key and subject, so that no second source stands in for the first.
+fn once(facts: Vec<Fact>) -> Vec<Fact> {
+    let mut seen = Vec::new();
+    let mut kept = facts;
+    kept.retain(|fact| {
+        let new = !seen.contains(&(fact.key.name, fact.subject.clone()));
+        seen.push((fact.key.name, fact.subject.clone()));
+        new
+    });
+    kept
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
@@ -85,13 +97,7 @@ proptest! {
 
     #[test]
     fn taking_knowledge_away_adds_no_finding(facts in prop::collection::vec(fact(), 1..20), place in any::<prop::sample::Index>()) {
-        // One fact for each key and subject, so that no second source stands in for what is taken away.
-        let mut seen = Vec::new();
-        let facts: Vec<Fact> = facts.into_iter().filter(|fact| {
-            let new = !seen.contains(&(fact.key.name, fact.subject.clone()));
-            seen.push((fact.key.name, fact.subject.clone()));
-            new
-        }).collect();
+        let facts = once(facts);
         let mut less = facts.clone();
         let place = place.index(less.len());
         // States are made of many facts and may change with one; the rules' own conditions may not.
@@ -106,12 +112,7 @@ proptest! {
 
     #[test]
     fn the_order_of_facts_does_not_matter(facts in prop::collection::vec(fact(), 1..20)) {
-        let mut seen = Vec::new();
-        let facts: Vec<Fact> = facts.into_iter().filter(|fact| {
-            let new = !seen.contains(&(fact.key.name, fact.subject.clone()));
-            seen.push((fact.key.name, fact.subject.clone()));
-            new
-        }).collect();
+        let facts = once(facts);
         let mut turned = facts.clone();
         turned.reverse();
         prop_assert_eq!(codes(Report { probes: Vec::new(), facts }), codes(Report { probes: Vec::new(), facts: turned }));
