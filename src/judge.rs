@@ -8,11 +8,10 @@ mod wants;
 
 use accelprobe_probes::fact::{Report, Value};
 
-use crate::diagnosis::{Citation, Diagnosis, FORMAT, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl};
+use crate::diagnosis::{Citation, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl};
 use crate::matrix::condition::Ground;
-use crate::matrix::{Edition, Environment, Matrix, Relation};
+use crate::matrix::{Edition, Environment, Matrix, Relation, Support};
 use crate::spec::{Mistake, Spec};
-use toml::Spanned;
 
 pub(crate) use devices::vendor_title;
 
@@ -38,7 +37,11 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let mut wants = Vec::new();
     for spec in &asked.wants {
         let judged = wants::want(&case, spec)?;
-        findings.extend(judged.finding.clone());
+        if let Some(finding) = &judged.finding {
+            // A rule may have said the same of the machine; what is wanted weighs more.
+            findings.retain(|told: &Finding| told.code != finding.code || told.subject != "this machine");
+            findings.push(finding.clone());
+        }
         wanted.push((judged.system, spec, judged.want.verdict, judged.finding));
         wants.push(judged.want);
     }
@@ -79,9 +82,13 @@ impl Case<'_> {
             .collect()
     }
 
-    /// Newer statements that contradict these claims.
-    fn contradictions(&self, claims: &[Spanned<String>]) -> Vec<Citation> {
-        let newer = self.matrix.newer_about(claims).filter(|newer| newer.relation == Relation::Contradicts);
+    /// Newer statements that contradict what the documents say of an environment; none where the newest verdict on it is
+    /// the same, and the contradiction is about another environment.
+    fn contradictions(&self, statement: &Support) -> Vec<Citation> {
+        if statement.documents == Some(statement.current) {
+            return Vec::new();
+        }
+        let newer = self.matrix.newer_about(&statement.claims).filter(|newer| newer.relation == Relation::Contradicts);
         newer
             .filter_map(|newer| {
                 let source = self.matrix.sources.get(newer.source.get_ref())?;

@@ -495,6 +495,9 @@ pub struct Rule {
     pub remedy: Remedy,
     /// The sources.
     pub sources: Vec<Spanned<String>>,
+    /// Rules whose findings are the cause of this one's: where one of them has a finding, this has none.
+    #[serde(default)]
+    pub unless: Vec<String>,
     /// The rows.
     pub row: Vec<Row>,
 }

@@ -134,7 +134,8 @@ fn explain(options: &Explain) -> Result<u8, String> {
     let matrix = input::matrix(options.matrix.as_deref())?;
     let names = render::explain::names(&matrix);
     let Some(name) = &options.name else { return print(&(names.join("\n") + "\n")) };
-    match render::explain::view(&matrix, name) {
+    let view = render::explain::view(&matrix, name).or_else(|| render::explain::view(&matrix, &name.to_lowercase()));
+    match view {
         Some(view) if options.format == Format::Json => {
             let page = serde_json::json!({ "format": diagnosis::FORMAT, "name": name, "markdown": view.markdown() });
             print(&json(&page))

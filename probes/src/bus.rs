@@ -117,7 +117,7 @@ fn ask_linux(host: &dyn Host) -> Vec<Fact> {
         facts.push(DEVICE_VENDOR.of(subject(), Value::from(vendor(device.vendor)), &question));
         let module = device.driver.clone().map(Value::Text).ok_or(Missing::NotFound);
         facts.push(KERNEL_MODULE.of(subject(), module, &question));
-        if device.is_gpu() {
+        if device.is_gpu() && !device.is_given_away() {
             vendors.push(vendor(device.vendor));
         }
     }
@@ -140,11 +140,16 @@ fn ask_linux(host: &dyn Host) -> Vec<Fact> {
     facts
 }
 
-/// GPUs that are on no PCI bus: those of Windows in WSL2, by what it mounts, and NVIDIA's boards.
+/// GPUs that a PCI bus need not show: NVIDIA's boards, what NVIDIA's driver lists, and in WSL2 the GPUs of Windows by
+/// what it mounts.
 fn vendors_off_the_bus(host: &dyn Host) -> (Vec<&'static str>, Option<Question>) {
     let compatible = Question::Read("/proc/device-tree/compatible".to_owned());
     if host.ask(&compatible).is_ok_and(|boards| boards.contains("nvidia,tegra")) {
         return (vec!["nvidia"], Some(compatible));
+    }
+    let cards = Question::List("/proc/driver/nvidia/gpus".to_owned());
+    if host.ask(&cards).is_ok_and(|cards| !cards.is_empty()) {
+        return (vec!["nvidia"], Some(cards));
     }
     if !host.exists("/dev/dxg") {
         return (Vec::new(), None);
@@ -189,6 +194,11 @@ impl PciDevice {
 
     fn computes(&self) -> bool {
         matches!(self.class >> 16, 0x03 | 0x12)
+    }
+
+    /// Whether the device is kept for a virtual machine, so that nothing of this system can use it.
+    fn is_given_away(&self) -> bool {
+        matches!(self.driver.as_deref(), Some("vfio-pci" | "pci-stub" | "xen-pciback"))
     }
 
     /// Display controllers of every vendor; processing accelerators only where they are GPUs.

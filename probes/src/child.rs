@@ -60,7 +60,7 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
     let mut child = command.spawn().map_err(|error| match (error.kind(), expected) {
         (ErrorKind::NotFound, Expected::Output) => Missing::NotFound,
         (ErrorKind::PermissionDenied, Expected::Output) => Missing::Denied,
-        _ => Missing::Garbled(format!("the process could not be started: {error}")),
+        _ => Missing::Unasked(format!("no process could be started: {error}")),
     })?;
     let group = sys::Group::led_by(&child);
     let (events, inbox) = mpsc::channel();
@@ -70,7 +70,7 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
     let (Ok(stdout), Ok(stderr), Ok(())) = (stdout, stderr, watched) else {
         group.kill();
         bury(&mut child);
-        return Err(Missing::Garbled("this process may start no more threads".to_owned()));
+        return Err(Missing::Unasked("no more threads could be started".to_owned()));
     };
 
     let ended = wait_for_end(&inbox, deadline, expected);

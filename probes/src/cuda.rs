@@ -345,13 +345,22 @@ fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
     };
     let names: Vec<String> =
         report.all(CUDA_DEVICE.name).filter_map(|fact| fact.value.as_ref().ok().map(Value::to_string)).collect();
+    if report.text("nvml-status") == "blocked" {
+        let detail = "the operating system keeps this process from the GPU (NVML error 17)";
+        return Climb::new(State::Blocked, Rung::DeviceNode, detail);
+    }
     if status == "working" && !names.is_empty() {
         return Climb::new(State::Working, Rung::Enumerate, names.join(", "));
     }
     let visible = report.host(CUDA_VISIBLE_DEVICES.name).map(Value::to_string);
-    // NVML does not heed the variable: a device that it lists and CUDA does not is hidden.
+    // The list ends at its first wrong entry. NVML does not heed it and tells how many devices there are.
+    let cards = report.all("nvml-device").filter(|fact| fact.value.is_ok()).count();
     let hides = |visible: &String| {
-        visible.is_empty() || visible.starts_with("-1") || report.all("nvml-device").any(|fact| fact.value.is_ok())
+        let first = visible.split(',').next().unwrap_or_default().trim();
+        match first.parse::<usize>() {
+            Ok(index) => cards > 0 && index >= cards,
+            Err(_) => first.is_empty() || first.starts_with('-') || cards > 0,
+        }
     };
     let visible = visible.filter(hides);
     match (status.as_str(), visible) {

@@ -95,6 +95,8 @@ pub enum Missing {
     TimedOut,
     /// It is there and cannot be used, or answered something that cannot be read: what is wrong, in words.
     Garbled(String),
+    /// It could not be asked, for a reason that says nothing about it: no more processes, files or memory to be had.
+    Unasked(String),
     /// The recording holds no answer to this question: neither "no" nor "yes".
     NotRecorded,
 }
@@ -110,6 +112,7 @@ impl fmt::Display for Missing {
             Missing::Crashed(how) => write!(f, "crashed with {how}"),
             Missing::TimedOut => f.write_str("did not answer in time"),
             Missing::Garbled(what) => f.write_str(what),
+            Missing::Unasked(why) => write!(f, "could not be asked: {why}"),
             Missing::NotRecorded => f.write_str("not in the recording"),
         }
     }

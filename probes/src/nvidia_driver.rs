@@ -94,7 +94,8 @@ pub(crate) fn kernel(host: &dyn Host) -> Kernel {
         _ => {
             let loaded = host.exists("/sys/module/nvidia") || host.exists("/proc/driver/nvidia/version");
             // Boards with an integrated GPU have another node.
-            match (loaded, host.node(NODE).or_else(|_| host.node("/dev/nvmap"))) {
+            let board = host.node("/dev/nvmap");
+            match (loaded || board.is_ok(), host.node(NODE).or(board)) {
                 (false, Err(_)) => Kernel::Absent,
                 // A node without its driver is a leftover, unless /sys is hidden and the node is all there is to see.
                 (false, Ok(_)) if host.exists("/sys/module") => Kernel::Absent,
@@ -198,6 +199,8 @@ fn windows_driver(host: &dyn Host) -> Option<Fact> {
     host.list_registry(DISPLAY_CLASS).into_iter().find_map(|adapter| {
         let key = format!(r"{DISPLAY_CLASS}\{adapter}");
         host.registry(&key, "MatchingDeviceId").filter(|id| id.to_uppercase().contains("VEN_10DE"))?;
+        // Windows has a driver of its own for every adapter, whose number is not NVIDIA's.
+        host.registry(&key, "ProviderName").filter(|provider| provider.to_uppercase().contains("NVIDIA"))?;
         let number = nvidia_number(&host.registry(&key, "DriverVersion")?)?;
         Some(NVIDIA_DRIVER.host(version(&number), &Question::Registry(format!("{key}@DriverVersion"))))
     })
@@ -220,6 +223,10 @@ fn ask_libraries(host: &dyn Host, facts: &mut Vec<Fact>) -> Option<(crate::versi
         let question = Question::Library(name.to_owned());
         for (path, file) in host.library(name) {
             let Some(Value::Version(version)) = file_version(&file) else { continue };
+            // Boards and WSL2 number their files by the interface, as in `libcuda.so.1.1`.
+            if version.part(0) < OLDEST_DRIVER {
+                continue;
+            }
             if first.is_none() && !file.contains("/compat/") {
                 first = Some((version.clone(), question.clone()));
             }
@@ -228,6 +235,9 @@ fn ask_libraries(host: &dyn Host, facts: &mut Vec<Fact>) -> Option<(crate::versi
     }
     first
 }
+
+/// The oldest major version of an NVIDIA driver that names its files by it.
+const OLDEST_DRIVER: u64 = 100;
 
 /// The version behind `.so.` in a file's name, where it has at least two parts: `libcuda.so.1` has none.
 pub(crate) fn file_version(file: &str) -> Option<Value> {

@@ -184,6 +184,10 @@ fn parse_condition(condition: &str) -> Result<(Operator, Version), String> {
     for (sign, operator) in OPERATORS {
         let Some(rest) = condition.strip_prefix(sign) else { continue };
         let rest = rest.trim();
+        let strange = |c: char| !(c.is_ascii_alphanumeric() || ".+-_".contains(c));
+        if rest.trim_end_matches(".*").contains(strange) {
+            return Err(format!("expected a version such as `12.4` after `{sign}`, found `{rest}`"));
+        }
         return match (operator, rest.strip_suffix(".*")) {
             (Operator::Prefix, _) => Err(format!("`{condition}`: write `~=` out, as in `>=2.6, <3`")),
             (Operator::Equal, Some(prefix)) => Ok((Operator::Prefix, prefix.parse()?)),
@@ -295,6 +299,9 @@ mod tests {
         assert!("nonsense".parse::<Range>().unwrap_err().contains("expected conditions"));
         assert!(">=".parse::<Range>().is_err());
         assert!("~=2.6".parse::<Range>().is_err());
+        for stray in [">=2.11:gpu", ">=12.4 foo", ">=12>=13", ">=1\u{1b}"] {
+            assert!(stray.parse::<Range>().is_err(), "{stray}");
+        }
     }
 
     #[test]

@@ -10,19 +10,30 @@ use crate::matrix::{Row, Rule};
 /// How many origins of one fact are shown as evidence.
 const MOST_ORIGINS: usize = 4;
 
-/// The findings of all rules. A row about devices or drivers is judged for each of them.
+/// The findings of all rules, one for each rule and subject. A row about devices or drivers is judged for each of them;
+/// what another finding causes is left out.
 pub(super) fn by_rules(case: &Case<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = Vec::new();
     for rule in &case.matrix.rules {
         for row in &rule.row {
             for subject in subjects(case.ground.report, row) {
-                let applies = row.when.hold(&case.ground, &subject);
-                if applies == Truth::True && row.require.hold(&case.ground, &subject) == Truth::False {
+                let told = findings.iter().any(|finding| finding.rule == rule.id && finding.subject == shown(&subject));
+                let broken = || {
+                    row.when.hold(&case.ground, &subject) == Truth::True
+                        && row.require.hold(&case.ground, &subject) == Truth::False
+                };
+                if !told && broken() {
                     findings.push(finding(case, rule, row, &subject));
                 }
             }
         }
     }
+    let fired: Vec<String> = findings.iter().map(|finding| finding.rule.clone()).collect();
+    let caused = |id: &str| {
+        let rule = case.matrix.rules.iter().find(|rule| rule.id == id);
+        rule.is_some_and(|rule| rule.unless.iter().any(|cause| fired.contains(cause)))
+    };
+    findings.retain(|finding| !caused(&finding.rule));
     findings
 }
 
@@ -73,6 +84,7 @@ pub(super) fn evidence_of(fact: &Fact) -> Evidence {
 
 fn value_of(fact: &Fact) -> String {
     match &fact.value {
+        Ok(value) if value.to_string().is_empty() => "(empty)".to_owned(),
         Ok(value) => value.to_string(),
         Err(missing) => missing.to_string(),
     }

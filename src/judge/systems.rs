@@ -93,6 +93,6 @@ fn support(case: &Case<'_>, system: &System, state: State) -> Support {
             (true, words) => Some(format!("seen working, although the matrix says: {}", words.unwrap_or_default())),
             (false, words) => words,
         },
-        contradicted_by: case.contradictions(&statement.claims),
+        contradicted_by: case.contradictions(statement),
     }
 }

@@ -5,9 +5,9 @@ use accelprobe_probes::host::Missing;
 use accelprobe_probes::ladder::State;
 use accelprobe_probes::version::{Range, Version};
 
-use super::{Case, findings, vendor_title};
+use super::{Case, findings, recommend, vendor_title};
 use crate::diagnosis::{Finding, Outcome, Requirement, Want};
-use crate::matrix::{Severity, Support, System, Table, Verdict};
+use crate::matrix::{Gives, Remedy, Severity, Support, System, Table, Verdict};
 use crate::spec::{Mistake, Part, Spec};
 
 /// A want, judged.
@@ -81,16 +81,19 @@ fn product_of<'a>(case: &Case<'a>, system: &System) -> Option<&'a crate::matrix:
 
 fn statement<'a>(case: &Case<'_>, system: &'a System, spec: &Spec, candidate: Option<&Version>) -> Option<&'a Support> {
     let environment = case.environment?;
-    let asked_for = |support: &&Support| match spec.part {
-        Some(Part::Cpu) => matches!(support.part.as_deref(), None | Some("cpu")),
-        _ => support.is_general(),
-    };
     let applies = |support: &&Support| match (&support.versions, candidate) {
         (None, _) => true,
         (Some(range), Some(version)) => range.get_ref().contains(version),
         (Some(range), None) => range.get_ref().is_open_above(),
     };
-    system.support.iter().filter(|support| support.environment == environment).filter(asked_for).find(applies)
+    let here = || system.support.iter().filter(|support| support.environment == environment).filter(applies);
+    let on_cpu = || here().find(|support| support.part.as_deref() == Some("cpu"));
+    let general = || here().find(|support| support.is_general());
+    match spec.part {
+        // What runs on a GPU in an environment runs on the processor, too, unless a statement of its own says otherwise.
+        Some(Part::Cpu) => on_cpu().or_else(general),
+        _ => general(),
+    }
 }
 
 fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: String) -> Finding {
@@ -107,7 +110,7 @@ fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: Strin
         message,
         evidence: case.ground.report.all("environment").map(findings::evidence_of).collect(),
         rule: statement.id.get_ref().clone(),
-        contradicted_by: case.contradictions(&statement.claims),
+        contradicted_by: case.contradictions(statement),
         sources: case.sources(documents.into_iter().chain(others)),
         remedy: statement.remedy.clone(),
     }
@@ -115,10 +118,12 @@ fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: Strin
 
 /// The matrix says yes; whether this machine does is another question.
 fn by_machine(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, rule: Option<String>) -> Turnout {
-    let words = statement.words(case.edition).unwrap_or_default().to_owned();
     if let Some(climb) = case.ground.climbs.get(&system.id) {
-        let detail = format!("{}: {}", climb.state, climb.detail);
         let outcome = outcome(climb.state, spec.part);
+        let detail = match outcome {
+            Outcome::Unknown if climb.state == State::Unknown => climb.detail.clone(),
+            _ => format!("{}: {}", climb.state, climb.detail),
+        };
         let finding = (outcome == Outcome::Broken).then(|| {
             cannot(
                 case,
@@ -130,16 +135,67 @@ fn by_machine(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support
         });
         return (outcome, detail, rule, finding);
     }
+    if let Some(turnout) = by_setup(case, system, spec, statement, rule.clone()) {
+        return turnout;
+    }
     if spec.part == Some(Part::Cpu) {
-        return (Outcome::Holds, words, rule, None);
+        return (Outcome::Holds, "on the processor".to_owned(), rule, None);
     }
     by_gpu(case, system, spec, statement, rule)
 }
 
+/// What has to be done before a system can be set up here makes a want fail: a driver that is too old, a Python without
+/// wheels. Nothing where no set-up says so.
+fn by_setup(
+    case: &Case<'_>,
+    system: &System,
+    spec: &Spec,
+    statement: &Support,
+    rule: Option<String>,
+) -> Option<Turnout> {
+    let setup = recommend::chosen(case, system).filter(|setup| setup.gives == Gives::Prepare)?;
+    let about = |key: &str| setup.when.keys().any(|one| one.name == key);
+    let no_driver = case.ground.report.host("nvidia-driver").is_none();
+    let for_cpu = spec.part == Some(Part::Cpu);
+    let code = match () {
+        () if about("python") => "python-version-unsupported",
+        () if about("nvidia-driver") && no_driver && !for_cpu => "nvidia-driver-missing",
+        () if about("nvidia-driver") && !for_cpu => "driver-too-old",
+        () => return None,
+    };
+    let message = format!("{} cannot be set up as things are: {}", system.name, setup.text);
+    let commands = setup.commands.clone();
+    let remedy = (!commands.is_empty()).then(|| Remedy { text: setup.text.clone(), commands });
+    let finding = Finding {
+        rule: setup.id.get_ref().clone(),
+        evidence: setup
+            .when
+            .keys()
+            .flat_map(|key| case.ground.report.all(key.name).take(1))
+            .map(findings::evidence_of)
+            .collect(),
+        sources: case.sources(setup.sources.iter().map(|source| source.get_ref().as_str())),
+        remedy,
+        ..cannot(case, statement, spec, code.to_owned(), message.clone())
+    };
+    Some((Outcome::Broken, message, rule, Some(finding)))
+}
+
+/// Whether the words ask for CUDA by a package or an extra that exists for nothing else.
+fn asks_for_cuda(spec: &Spec) -> bool {
+    spec.name.ends_with("-gpu") || spec.extras.iter().any(|extra| extra.starts_with("cuda") || extra == "and-cuda")
+}
+
+/// Whether a system computes without any accelerator, too.
+fn has_cpu_form(system: &System) -> bool {
+    system.tables.contains(&Table::Frameworks) || matches!(system.id.as_str(), "openvino" | "tflite")
+}
+
 /// Whether the machine has the GPU that a system needs, as far as that is known without a probe of the system.
 fn by_gpu(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, rule: Option<String>) -> Turnout {
-    let words = statement.words(case.edition).unwrap_or_default().to_owned();
-    let must = spec.part == Some(Part::Gpu);
+    let words = statement.words(case.edition).map_or_else(|| "supported here".to_owned(), str::to_owned);
+    let cuda_alone = asks_for_cuda(spec);
+    let must = spec.part == Some(Part::Gpu) || cuda_alone || !has_cpu_form(system);
     let fails = |code: String, message: String, rule: Option<String>| {
         let finding = cannot(case, statement, spec, code, message.clone());
         (Outcome::Broken, message, rule, Some(finding))
@@ -151,11 +207,11 @@ fn by_gpu(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, ru
         };
     };
     let has = |vendor: &str| vendors.iter().any(|one| one == vendor);
-    // What a GPU vendor makes for its own cards alone is of no use without one.
-    if matches!(system.vendor.as_str(), "nvidia" | "amd") && !has(&system.vendor) {
-        let vendor = vendor_title(&system.vendor);
-        let message = format!("{} needs a GPU of {vendor}, and none is on the bus", system.name);
-        return fails(format!("no-{}-gpu", system.vendor), message, rule);
+    // What is made for one vendor's cards alone is of no use without one.
+    let needed = if cuda_alone { "nvidia" } else { system.vendor.as_str() };
+    if matches!(needed, "nvidia" | "amd") && !has(needed) {
+        let message = format!("{} needs a GPU of {}, and none is on the bus", spec.text, vendor_title(needed));
+        return fails(format!("no-{needed}-gpu"), message, rule);
     }
     if vendors.is_empty() {
         let message = format!("{} has no GPU to use here: none is on the bus", system.name);
@@ -185,7 +241,8 @@ fn by_gpu(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, ru
 }
 
 fn cannot(case: &Case<'_>, statement: &Support, spec: &Spec, code: String, message: String) -> Finding {
-    Finding { code, remedy: None, ..unsupported(case, statement, spec, message) }
+    let evidence = case.ground.report.all("gpu-vendors").map(findings::evidence_of).collect();
+    Finding { code, evidence, remedy: None, contradicted_by: Vec::new(), ..unsupported(case, statement, spec, message) }
 }
 
 /// What a state means for who needs the system.
@@ -206,6 +263,9 @@ pub(super) fn requirement(case: &Case<'_>, spec: &Spec) -> Result<Requirement, M
     let done = |verdict, detail: String| Ok(Requirement { expr: spec.text.clone(), verdict, detail });
     let probed = system(case, &spec.name).and_then(|system| Some((system, case.ground.climbs.get(&system.id)?)));
     if let Some((system, climb)) = probed {
+        if !spec.extras.is_empty() {
+            return Err(spec.unknown_name(format!("`{}` is no package: it has no extras", system.id)));
+        }
         let found = outcome(climb.state, spec.part);
         if found != Outcome::Holds {
             let hint = match climb.state {
@@ -228,6 +288,9 @@ pub(super) fn requirement(case: &Case<'_>, spec: &Spec) -> Result<Requirement, M
     }
     let fact = accelprobe_probes::key(&spec.name).filter(|key| key.kind == Kind::Version);
     if let Some(key) = fact {
+        if spec.part.is_some() || !spec.extras.is_empty() {
+            return Err(spec.unknown_name(format!("`{}` is a version: it has neither parts nor extras", key.name)));
+        }
         let Some(Value::Version(version)) = case.ground.report.host(key.name) else {
             let missing = case.ground.report.all(key.name).find_map(|fact| fact.value.as_ref().err());
             return match missing {

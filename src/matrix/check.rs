@@ -55,6 +55,11 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         if !ids.insert(rule.id.clone()) {
             check.say(&file, 0..0, format!("the id `{}` is used twice", rule.id));
         }
+        for cause in rule.unless.iter().filter(|cause| !matrix.rules.iter().any(|rule| rule.id == **cause)) {
+            let at = (check.text_of)(&file).find(&format!("\"{cause}\"")).unwrap_or(0);
+            let rules = matrix.rules.iter().map(|rule| rule.id.as_str());
+            check.say(&file, at..at, accelprobe_probes::unknown("rule", cause, rules));
+        }
         if rule.sources.is_empty() {
             check.say(&file, 0..0, "a rule needs `sources`".to_owned());
         }

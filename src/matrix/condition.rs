@@ -157,7 +157,7 @@ impl Condition {
             (Test::Absent, Some(_)) => Truth::False,
             (test, Some(value)) => test.holds_of(value),
             (test, None) if facts.iter().any(|fact| fact.value == Err(Missing::NotFound)) => {
-                matches!(test, Test::Absent).into()
+                matches!(test, Test::Absent | Test::Not(_)).into()
             }
             (_, None) => Truth::Unknown,
         }

@@ -55,15 +55,17 @@ fn host(view: &mut View, diagnosis: &Diagnosis) {
 fn findings(view: &mut View, diagnosis: &Diagnosis) {
     let count = |severity| diagnosis.findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let unmet = diagnosis.requirements.iter().any(|one| one.verdict != Outcome::Holds);
     let many = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     let title = match (errors, warnings) {
+        (0, 0) if unmet => "No error and no warning, but a requirement is not met".to_owned(),
         (0, 0) => "Nothing wrong".to_owned(),
         (errors, 0) => many(errors, "error"),
         (0, warnings) => many(warnings, "warning"),
         (errors, warnings) => format!("{}, {}", many(errors, "error"), many(warnings, "warning")),
     };
     view.heading(2, title);
-    if errors + warnings == 0 {
+    if errors + warnings == 0 && !unmet {
         view.text(2, "No error and no warning.");
     }
     for (place, found) in diagnosis.findings.iter().enumerate() {
@@ -81,7 +83,7 @@ fn finding(view: &mut View, finding: &Finding, edition: Edition) {
         Severity::Info => Tone::Quiet,
     };
     let head = Span::new(format!("{} {}", finding.severity.word(), finding.code), tone);
-    view.blocks.push(Block::Text(2, vec![head, Span::new(format!(": {}", finding.message), Tone::Strong)]));
+    view.blocks.push(Block::Text(2, vec![head, Span::plain(": "), Span::new(&finding.message, Tone::Strong)]));
     for evidence in &finding.evidence {
         let origin = Span::new(format!("  ({})", evidence.origin), Tone::Quiet);
         view.blocks.push(Block::Text(4, vec![Span::plain(format!("{} = {}", evidence.fact, evidence.value)), origin]));
@@ -131,8 +133,12 @@ fn asked(view: &mut View, diagnosis: &Diagnosis) {
 
 fn systems(view: &mut View, diagnosis: &Diagnosis) {
     view.heading(2, "Compute APIs");
-    let probed =
-        |system: &&System| system.rung.is_some() || !matches!(system.state, State::Unknown | State::NotApplicable);
+    let asked = |system: &System| diagnosis.report.probes.iter().any(|asked| asked.name == system.id);
+    let probed = |system: &&System| match system.state {
+        State::Unknown => asked(system),
+        State::NotApplicable => false,
+        _ => true,
+    };
     for system in diagnosis.systems.iter().filter(probed) {
         let tone = match system.state {
             State::Working => Tone::Good,
@@ -161,7 +167,7 @@ fn systems(view: &mut View, diagnosis: &Diagnosis) {
         let names: Vec<&str> = diagnosis
             .systems
             .iter()
-            .filter(|system| system.state == state && system.rung.is_none())
+            .filter(|system| system.state == state && !probed(system))
             .map(|system| system.name.as_str())
             .collect();
         if !names.is_empty() {

@@ -58,7 +58,13 @@ fn line(spans: &[Span]) -> String {
             _ => line.push_str(&escape(&span.text)),
         }
     }
-    line.trim().to_owned()
+    // What stands in columns in a terminal is told apart by a colon here.
+    let mut parts = line.trim().split("  ").map(str::trim).filter(|part| !part.is_empty());
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(
+        first,
+        |line, part| if part.starts_with('(') { format!("{line} {part}") } else { format!("{line}: {part}") },
+    )
 }
 
 /// Text that Markdown takes as text.

@@ -191,6 +191,8 @@ impl<'a> Builder<'a> {
         };
         let said = words.join("; ");
         let text = if said.is_empty() { word.to_owned() } else { format!("{word}: {said}") };
+        let silent = self.edition == Edition::Documents && here.iter().all(|support| support.documents.is_none());
+        let text = if silent { format!("{text} (by newer sources, the documents are silent)") } else { text };
         Cell {
             text,
             verdict: Some(verdict),
@@ -200,21 +202,21 @@ impl<'a> Builder<'a> {
 
     fn hardware(&mut self, system: &'a System) -> Cell {
         let texts: Vec<&str> = system.hardware.iter().map(|hardware| hardware.text.as_str()).collect();
-        let footnotes = self.marks(system.hardware.iter().map(|hardware| hardware.claims.as_slice()));
+        let footnotes = self.refuted(system.hardware.iter().map(|hardware| hardware.claims.as_slice()));
         Cell { text: texts.join("; "), verdict: None, footnotes }
     }
 
     fn notes(&mut self, system: &'a System, column: Column) -> Cell {
         let notes: Vec<&Note> = system.note.iter().filter(|note| note.column == Some(column)).collect();
         let texts: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
-        let footnotes = self.marks(notes.iter().map(|note| note.claims.as_slice()));
+        let footnotes = self.refuted(notes.iter().map(|note| note.claims.as_slice()));
         Cell { text: texts.join("; "), verdict: None, footnotes }
     }
 
     fn formats(&mut self, system: &'a System) -> Cell {
         let formats = || system.format.iter().filter(|format| format.environment.is_none());
         let texts: Vec<&str> = formats().map(|format| format.text.as_str()).collect();
-        let footnotes = self.marks(formats().map(|format| format.claims.as_slice()));
+        let footnotes = self.refuted(formats().map(|format| format.claims.as_slice()));
         Cell { text: texts.join("; "), verdict: None, footnotes }
     }
 
@@ -234,12 +236,17 @@ impl<'a> Builder<'a> {
         Cell { text: names.join(", "), verdict: None, footnotes }
     }
 
-    /// The numbers of the footnotes about these claims; a new one where a newer statement contradicts them.
+    /// The footnotes of a cell with a verdict: in the current edition the verdict itself is the newest statement's.
     fn marks(&mut self, claims: impl Iterator<Item = &'a [Spanned<String>]>) -> Vec<usize> {
-        let mut numbers = Vec::new();
-        if self.edition == Edition::Current {
-            return numbers;
+        match self.edition {
+            Edition::Current => Vec::new(),
+            Edition::Documents => self.refuted(claims),
         }
+    }
+
+    /// The numbers of the footnotes about these claims; a new one where a newer statement contradicts them.
+    fn refuted(&mut self, claims: impl Iterator<Item = &'a [Spanned<String>]>) -> Vec<usize> {
+        let mut numbers = Vec::new();
         for claims in claims {
             for newer in self.matrix.newer_about(claims).filter(|newer| newer.relation == Relation::Contradicts) {
                 let known = self.footnotes.iter().position(|(known, _)| std::ptr::eq(*known, newer));

@@ -34,6 +34,10 @@ fn exit_codes_are_as_promised() {
         (vec!["--set", "environment=windows", "--want", "jax"], 1),
         (vec!["--require", "nonsense"], 2),
         (vec!["--require", "cuda>>12"], 2),
+        (vec!["--require", "cuda>=12.4 foo"], 2),
+        (vec!["--require", "python:gpu"], 2),
+        (vec!["--require", "cuda[foo]"], 2),
+        (vec!["--want", "tensorflow>=2.11:gpu"], 2),
         (vec!["--want", ""], 2),
         (vec!["--set", "environment=moon"], 2),
         (vec!["--set", "nothing"], 2),
@@ -52,7 +56,7 @@ fn exit_codes_are_as_promised() {
 fn a_mistake_gets_a_caret_and_the_nearest_name() {
     assert_eq!(
         doctor(&["--require", "cuda>>12"]).err,
-        "error: --require: `>12` is not a version: it must begin with a number such as `12.4`\n\n    cuda>>12\n         ^\n"
+        "error: --require: expected a version such as `12.4` after `>`, found `>12`\n\n    cuda>>12\n         ^\n"
     );
     assert!(doctor(&["--require", "vulcan"]).err.contains("did you mean `vulkan`?\n\n    vulcan\n    ^"));
     assert!(doctor(&["--set", "nvidia-drivr=550"]).err.contains("did you mean `nvidia-driver`?"));
@@ -81,6 +85,61 @@ fn wants_on_windows_and_in_wsl2_are_answered_with_rule_sources_and_commands() {
     assert!(rocm.contains("not supported on WSL2") && rocm.contains("newer than the documents: AMD"), "{rocm}");
     let current = doctor(&["--set", "environment=wsl2", "--want", "rocm", "--edition", "current"]);
     assert!(!current.out.contains("rocm-wsl2-unsupported"), "{}", current.out);
+}
+
+#[test]
+fn a_want_holds_only_where_it_can_be_had() {
+    let rtx = "linux-rtx4090-healthy.toml";
+    for (fixture, settings, want, verdict, code) in [
+        ("linux-no-gpu-healthy.toml", vec![], "torch", "holds", ""),
+        ("linux-no-gpu-healthy.toml", vec![], "torch:cpu", "holds", ""),
+        ("linux-no-gpu-healthy.toml", vec![], "torch:gpu", "broken", "no-gpu"),
+        ("linux-no-gpu-healthy.toml", vec![], "jax[cuda12]", "broken", "no-nvidia-gpu"),
+        ("linux-no-gpu-healthy.toml", vec![], "onnxruntime-gpu", "broken", "no-nvidia-gpu"),
+        ("linux-no-gpu-healthy.toml", vec![], "tensorrt", "broken", "no-nvidia-gpu"),
+        ("linux-no-gpu-healthy.toml", vec![], "rocm", "broken", "no-amd-gpu"),
+        ("linux-no-gpu-healthy.toml", vec![], "vulkan", "broken", "vulkan-software-only"),
+        ("linux-no-gpu-healthy.toml", vec![], "vulkan:cpu", "holds", ""),
+        ("linux-no-gpu-healthy.toml", vec![], "torch>=99", "unknown", ""),
+        (rtx, vec![], "torch", "holds", ""),
+        (rtx, vec![], "jax[cuda12]", "holds", ""),
+        (rtx, vec![], "openvino", "holds", ""),
+        (rtx, vec!["nvidia-driver=390.157"], "torch", "broken", "driver-too-old"),
+        (rtx, vec!["python=3.99"], "tensorflow", "broken", "python-version-unsupported"),
+        ("linux-rtx4090-nvidia-module-not-loaded.toml", vec![], "torch:gpu", "broken", "nvidia-driver-missing"),
+        ("linux-rtx4090-cuda-init-failed.toml", vec![], "torch", "broken", "cuda-broken"),
+        ("windows-rtx3060-healthy.toml", vec![], "tensorflow<2.11", "holds", ""),
+        ("windows-rtx3060-healthy.toml", vec![], "tensorflow", "broken", "tf-windows-gt-2.10"),
+        ("wsl2-rtx3060-healthy.toml", vec![], "tensorflow", "holds", ""),
+        ("wsl2-rtx3060-healthy.toml", vec![], "directml", "broken", "directml-outside-windows"),
+        ("wsl1-wsl1-not-wsl2.toml", vec![], "tensorflow:gpu", "broken", "wsl1-not-wsl2"),
+    ] {
+        let fixture = root().join("fixtures").join(fixture);
+        let mut command = tool(&["doctor", "--json", "--from", fixture.to_str().unwrap(), "--want", want]);
+        settings.iter().for_each(|setting| _ = command.args(["--set", setting]));
+        let diagnosis = crate::tool::json(&mut command);
+        let found = &diagnosis["wants"][0];
+        assert_eq!(found["verdict"], verdict, "{want} on {}: {found}", fixture.display());
+        let codes = crate::tool::codes(&diagnosis);
+        assert!(
+            code.is_empty() || codes.iter().any(|found| found == code),
+            "{want} on {}: {codes:?}",
+            fixture.display()
+        );
+    }
+}
+
+#[test]
+fn commands_are_for_the_versions_that_are_wanted() {
+    let commands = |fixture: &str, want: &str| {
+        let fixture = root().join("fixtures").join(fixture);
+        let mut command = tool(&["doctor", "--json", "--from", fixture.to_str().unwrap(), "--want", want]);
+        crate::tool::json(&mut command)["recommendations"].to_string()
+    };
+    assert!(commands("linux-no-gpu-healthy.toml", "torch==2.3.*").contains("torch==2.3.*"));
+    assert!(commands("windows-rtx3060-healthy.toml", "tensorflow<2.11").contains("tensorflow<2.11"));
+    assert_eq!(commands("linux-no-gpu-healthy.toml", "torch>=99"), "[]");
+    assert!(commands("linux-rtx4090-healthy.toml", "torch>=2").contains("/whl/cu"));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn the_deadline_of_the_run_ends_every_child() {
 #[test]
 fn a_child_that_cannot_be_started_is_not_a_missing_library() {
     let live = Live::new(PathBuf::from("/no/such/program"), TIME, None);
-    assert!(matches!(ask(&live, "fine"), Err(Missing::Garbled(_))));
+    assert!(matches!(ask(&live, "fine"), Err(Missing::Unasked(_))));
     live.finish();
 }
 

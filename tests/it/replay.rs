@@ -38,6 +38,20 @@ fn every_fixture_gives_the_findings_that_are_expected_of_it() {
 }
 
 #[test]
+fn what_is_broken_is_never_without_a_finding() {
+    for path in fixtures() {
+        let diagnosis = json(&mut tool(&["doctor", "--json", "--from", path.to_str().unwrap()]));
+        let sick = |system: &&serde_json::Value| {
+            ["broken", "crashed", "timed-out"].contains(&system["state"].as_str().unwrap())
+        };
+        let systems = diagnosis["systems"].as_array().unwrap();
+        if let Some(system) = systems.iter().find(sick) {
+            assert_ne!(diagnosis["findings"].as_array().unwrap().len(), 0, "{}: {system}", path.display());
+        }
+    }
+}
+
+#[test]
 fn fixtures_hold_no_names() {
     for path in fixtures() {
         let text = std::fs::read_to_string(&path).unwrap();

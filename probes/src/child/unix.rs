@@ -59,7 +59,7 @@ pub(crate) fn before_interrupt(clean: impl FnOnce() + Send + 'static) {
     let (signals, blocked) = unsafe {
         let mut signals: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut signals);
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
             let mut action: libc::sigaction = std::mem::zeroed();
             libc::sigaction(signal, std::ptr::null(), &mut action);
             if action.sa_sigaction == libc::SIG_DFL {
@@ -83,6 +83,11 @@ pub(crate) fn before_interrupt(clean: impl FnOnce() + Send + 'static) {
         let running = running();
         for leader in running.iter() {
             kill_group(*leader);
+        }
+        // Only when a leader is gone does what it left behind come to us.
+        for _ in 0..10 {
+            end_orphans();
+            thread::sleep(std::time::Duration::from_millis(3));
         }
         clean();
         unblock();

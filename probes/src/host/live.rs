@@ -165,8 +165,9 @@ impl Live {
     fn scratch(&self) -> Option<&Path> {
         let made = self.scratch.get_or_init(|| {
             let name = |attempt: u32| format!("accelprobe-{}-{attempt}", std::process::id());
-            (0..16)
-                .map(|attempt| std::env::temp_dir().join(name(attempt)))
+            let places = std::iter::once(std::env::temp_dir()).chain(sys::TEMPORARY.iter().map(PathBuf::from));
+            places
+                .flat_map(|place| (0..4).map(move |attempt| place.join(name(attempt))))
                 .find(|folder| sys::make_private(folder).is_ok())
         });
         made.as_deref()
@@ -185,7 +186,10 @@ impl Live {
         };
         for candidate in candidates {
             // A loader passes over what is for another architecture without a word; so do we.
-            let fits = image(&candidate).is_ok_and(|image| image.is_for(std::env::consts::ARCH));
+            let fits = match image(&candidate) {
+                Err(Missing::Unasked(why)) => return Err(Missing::Unasked(why)),
+                image => image.is_ok_and(|image| image.is_for(std::env::consts::ARCH)),
+            };
             let line = with_target(&candidate, "");
             if fits && !found.contains(&line) {
                 found.push(line);
@@ -229,6 +233,9 @@ fn missing(error: &io::Error) -> Missing {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Missing::NotFound,
         ErrorKind::PermissionDenied => Missing::Denied,
+        ErrorKind::OutOfMemory => Missing::Unasked(error.to_string()),
+        // Numbers of Unix: too many open files, in this process or altogether (EMFILE, ENFILE).
+        _ if cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24)) => Missing::Unasked(error.to_string()),
         _ => Missing::Garbled(error.to_string()),
     }
 }

@@ -40,8 +40,9 @@ fn show_alone(library: &str) -> Result<(), Missing> {
     }
     // Without a folder the driver cannot be asked alone; that says nothing about the driver.
     let folder = std::env::temp_dir().join("vendors");
-    std::fs::create_dir(&folder).map_err(|_| Missing::Unsupported)?;
-    std::fs::write(folder.join("only.icd"), format!("{library}\n")).map_err(|_| Missing::Unsupported)?;
+    let unasked = |error: std::io::Error| Missing::Unasked(format!("no folder could be made for the loader: {error}"));
+    std::fs::create_dir(&folder).map_err(unasked)?;
+    std::fs::write(folder.join("only.icd"), format!("{library}\n")).map_err(unasked)?;
     for name in ["OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH"] {
         // SAFETY: no other thread runs in this process yet.
         unsafe { std::env::set_var(name, &folder) };

@@ -65,6 +65,9 @@ pub(super) fn registry(_key: &str) -> Answer {
     Err(Missing::Unsupported)
 }
 
+/// Where a throw-away directory may be made, if not in the folder that the environment names.
+pub(super) const TEMPORARY: &[&str] = &["/tmp", "/var/tmp", "/dev/shm"];
+
 /// Makes a directory that only this user may enter; fails where one is already.
 pub(super) fn make_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(folder)

@@ -56,6 +56,9 @@ pub(super) fn access(path: &Path) -> &'static str {
     }
 }
 
+/// Where else a throw-away directory may be made: nowhere but in the user's own folder.
+pub(super) const TEMPORARY: &[&str] = &[];
+
 /// Makes a directory; the folder for temporary files is the user's own on Windows.
 pub(super) fn make_private(folder: &Path) -> io::Result<()> {
     std::fs::create_dir(folder)
