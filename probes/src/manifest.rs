@@ -142,7 +142,7 @@ pub(crate) fn climb(report: &Report, icd: &'static Key, device: &'static Key, so
         return failure;
     }
     match drivers.iter().find_map(|driver| driver.value.as_ref().err()) {
-        Some(missing) => Climb::none(State::Unknown, format!("its drivers could not be asked: {missing}")),
+        Some(missing) => Climb::none(State::Unknown, format!("its drivers: {missing}")),
         None if drivers.iter().any(|driver| is(driver, NO_KERNEL_DRIVER)) => Climb::new(
             State::Broken,
             Rung::KernelDriver,

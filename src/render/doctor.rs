@@ -57,8 +57,13 @@ fn findings(view: &mut View, diagnosis: &Diagnosis) {
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let unmet = diagnosis.requirements.iter().any(|one| one.verdict != Outcome::Holds);
     let many = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    let unasked = diagnosis.systems.iter().any(|system| {
+        let asked = diagnosis.report.probes.iter().any(|asked| asked.name == system.id);
+        asked && matches!(system.state, State::Unknown | State::TimedOut)
+    });
     let title = match (errors, warnings) {
         (0, 0) if unmet => "No error and no warning, but a requirement is not met".to_owned(),
+        (0, 0) if unasked => "Nothing wrong, as far as could be asked".to_owned(),
         (0, 0) => "Nothing wrong".to_owned(),
         (errors, 0) => many(errors, "error"),
         (0, warnings) => many(warnings, "warning"),
