@@ -1,0 +1,75 @@
+//! Rules on facts.
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::Remedy;
+use super::condition::Conditions;
+
+/// A family of rows that answer one question about a machine.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The file's name without its ending.
+    #[serde(skip)]
+    pub id: String,
+    /// The folder that the file is in.
+    #[serde(skip)]
+    pub area: String,
+    /// One sentence: what must hold.
+    pub title: String,
+    /// Why it must.
+    pub explain: String,
+    /// The code of the finding where it does not.
+    pub code: String,
+    /// How bad that is.
+    pub severity: Severity,
+    /// The finding's sentence; `{key}` stands for a fact, `{subject}` for what the finding is about.
+    pub message: String,
+    /// What to do.
+    pub remedy: Remedy,
+    /// The sources.
+    pub sources: Vec<Spanned<String>>,
+    /// Rules whose findings are the cause of this one's: where one of them has a finding, this has none.
+    #[serde(default)]
+    pub unless: Vec<String>,
+    /// The rows.
+    pub row: Vec<Row>,
+}
+
+/// One row of a rule: where `when` holds, `require` must.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Whether the row applies.
+    pub when: Conditions,
+    /// What must hold then.
+    pub require: Conditions,
+    /// How bad it is in this row, where that differs.
+    pub severity: Option<Severity>,
+    /// What to do in this row, where that differs.
+    pub remedy: Option<Remedy>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// It works, worse than this machine allows, or not for long.
+    Warning,
+    /// Something that is wanted or installed cannot work.
+    Error,
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
