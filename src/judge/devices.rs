@@ -1,17 +1,15 @@
 //! One list of devices, each once, with the APIs that list it. The PCI address joins what several APIs say of one card.
 
-use accelprobe_probes::fact::{Report, Subject, Value};
+use accelprobe_probes::fact::{Report, Scope, Subject, Value};
 
 use crate::diagnosis::Device;
 
-/// The facts by which APIs name a device, the most telling name first.
-const NAMES: [(&str, &str); 5] = [
-    ("cuda-device", "cuda"),
-    ("nvml-device", "nvml"),
-    ("vulkan-device", "vulkan"),
-    ("opencl-device", "opencl"),
-    ("adapter-name", "windows"),
-];
+/// The facts by which APIs name a device, `API-device`, with the API; the registry of Windows comes last.
+fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of_device = accelprobe_probes::keys().filter(|key| key.scope == Scope::Device);
+    let apis = of_device.filter_map(|key| Some((key.name, key.name.strip_suffix("-device")?)));
+    apis.chain([("adapter-name", "windows")])
+}
 
 /// All devices in the order in which they were found.
 pub(super) fn all(report: &Report) -> Vec<Device> {
@@ -66,7 +64,7 @@ fn one(report: &Report, subject: &Subject) -> Device {
     };
     Device {
         id,
-        name: NAMES.iter().find_map(|(key, _)| text(key)).or_else(by_number),
+        name: names().find_map(|(key, _)| text(key)).or_else(by_number),
         kind: text("device-kind").or_else(by_bus),
         driver: nvidia()
             .or_else(|| text("vulkan-driver"))
@@ -75,7 +73,7 @@ fn one(report: &Report, subject: &Subject) -> Device {
         compute_capability: text("compute-capability"),
         gfx: None,
         memory_bytes: report.number(subject, "device-memory-bytes"),
-        seen_by: NAMES.iter().filter(|(key, _)| text(key).is_some()).map(|(_, api)| (*api).to_owned()).collect(),
+        seen_by: names().filter(|(key, _)| text(key).is_some()).map(|(_, api)| api.to_owned()).collect(),
         vendor,
     }
 }

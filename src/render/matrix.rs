@@ -182,6 +182,8 @@ impl<'a> Builder<'a> {
             .or_else(parts_verdict)
             .unwrap_or(Verdict::Unknown);
         let mut words: Vec<&str> = here.iter().filter_map(|support| support.words(self.edition)).collect();
+        // The verdict says it already.
+        words.retain(|words| !matches!(*words, "Supported" | "Not supported"));
         words.dedup();
         let word = match verdict {
             Verdict::Supported => "Yes",

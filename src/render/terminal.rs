@@ -61,35 +61,35 @@ fn entry(out: &mut String, column: usize, term: &Span, spans: &[Span], width: us
     out.push('\n');
 }
 
-/// Writes words from a column on; a word that does not fit begins a new line at the indent.
+/// Writes words from a column on; a word that does not fit begins a new line at the indent. Colour is set once for the
+/// words of a span that stand on one line.
 fn flow(out: &mut String, spans: &[Span], from: usize, indent: usize, width: usize, colour: bool) {
     let mut at = from;
+    // Nothing stands on this line yet but its indent.
     let mut fresh = true;
-    let mut glued = true;
     for span in spans {
+        let mut run = String::new();
         for (place, word) in span.text.split(' ').enumerate() {
             // Between two spans a space is written only where one of them has it.
-            let space = !(fresh || (place == 0 && glued));
-            let needed = length(word) + usize::from(space);
-            if at + needed > width && !fresh && space {
+            let space = place > 0 && !fresh;
+            if space && at + 1 + length(word) > width {
+                paint(out, &Span { text: run.trim_end().to_owned(), tone: span.tone }, colour);
+                run.clear();
+                out.truncate(out.trim_end_matches(' ').len());
                 out.push('\n');
                 out.push_str(&" ".repeat(indent));
                 at = indent;
-                fresh = true;
-            }
-            if space && !fresh {
-                out.push(' ');
+            } else if space {
+                run.push(' ');
                 at += 1;
             }
-            paint(out, &Span { text: word.to_owned(), tone: span.tone }, colour);
+            run.push_str(word);
             at += length(word);
             fresh = fresh && word.is_empty();
         }
-        glued = true;
+        paint(out, &Span { text: run, tone: span.tone }, colour);
     }
-    while out.ends_with(' ') && !colour && at > indent {
-        out.pop();
-    }
+    out.truncate(out.trim_end_matches(' ').len());
 }
 
 fn paint(out: &mut String, span: &Span, colour: bool) {
