@@ -215,6 +215,9 @@ fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
         root.truncate(root.trim_end_matches(separator).len());
     }
     let mut seen: Vec<Value> = Vec::new();
+    for root in &roots {
+        ask_runtimes_of(host, root, facts);
+    }
     for root in roots {
         for (file, read) in
             [("version.json", json_version as fn(&str) -> Result<Value, Missing>), ("version.txt", txt_version)]
@@ -238,6 +241,36 @@ fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
         let version = host.ask(&question).and_then(|text| nvcc_version(&text));
         facts.push(NVCC.host(version, &question));
     }
+}
+
+/// The runtimes in a toolkit's own folders, by the names of their files.
+fn ask_runtimes_of(host: &dyn Host, root: &str, facts: &mut Vec<Fact>) {
+    let folders = if host.is_windows() { ["bin", r"bin\x64"] } else { ["lib64", "lib"] };
+    let separator = if host.is_windows() { '\\' } else { '/' };
+    for folder in folders {
+        let question = Question::List(format!("{root}{separator}{folder}"));
+        for name in host.ask(&question).unwrap_or_default().lines() {
+            let Some(value) = runtime_version(name) else { continue };
+            let told = facts.iter().any(|fact| *fact.key == CUDA_RUNTIME && fact.value.as_ref() == Ok(&value));
+            if !told {
+                facts.push(CUDA_RUNTIME.host(value, &question));
+            }
+        }
+    }
+}
+
+/// `12.4.127` of `libcudart.so.12.4.127`, `12` of `cudart64_12.dll`, `11.0` of `cudart64_110.dll`.
+fn runtime_version(name: &str) -> Option<Value> {
+    if name.starts_with("libcudart.so.") {
+        return file_version(name);
+    }
+    let digits = name.strip_prefix("cudart64_")?.strip_suffix(".dll")?;
+    // Up to CUDA 11 the name holds the minor version, too.
+    let text = match digits.len() {
+        3 => format!("{}.{}", digits.get(..2)?, digits.get(2..)?),
+        _ => digits.to_owned(),
+    };
+    version(&text).ok()
 }
 
 /// `{"cuda": {"version": "12.4.1"}, …}`
@@ -390,6 +423,33 @@ mod tests {
         let nvcc = "nvcc: NVIDIA (R) Cuda compiler driver\nCuda compilation tools, release 11.8, V11.8.89\n";
         assert_eq!(nvcc_version(nvcc).unwrap().to_string(), "11.8");
         assert!(nvcc_version("command not found").is_err());
+    }
+
+    #[test]
+    fn reads_the_version_of_a_runtime_off_its_name() {
+        let read = |name| runtime_version(name).map(|version| version.to_string());
+        assert_eq!(read("libcudart.so.12.4.127").as_deref(), Some("12.4.127"));
+        assert_eq!(read("cudart64_13.dll").as_deref(), Some("13"));
+        assert_eq!(read("cudart64_110.dll").as_deref(), Some("11.0"));
+        assert_eq!((read("libcudart.so.12"), read("libcublas.so.12.4"), read("cudart64_.dll")), (None, None, None));
+    }
+
+    #[test]
+    fn a_toolkit_tells_its_runtime() {
+        use crate::host::recording::Recording;
+        let host = Recording::of(
+            String::new(),
+            "test",
+            [
+                (Question::System, Ok("windows x86_64".to_owned())),
+                (Question::Env("CUDA_PATH".into()), Ok(r"C:\CUDA\v13.0\".into())),
+                (Question::Read(r"C:\CUDA\v13.0\version.json".into()), Ok(r#"{"cuda":{"version":"13.0.2"}}"#.into())),
+                (Question::List(r"C:\CUDA\v13.0\bin\x64".into()), Ok("cublas64_13.dll\ncudart64_13.dll".into())),
+            ],
+        );
+        let report = Report { probes: Vec::new(), facts: ask(&host) };
+        assert_eq!(report.version("cuda-toolkit").unwrap().text(), "13.0.2");
+        assert_eq!(report.version("cuda-runtime").unwrap().text(), "13");
     }
 
     #[test]
