@@ -28,7 +28,7 @@ use crate::host::{Answer, Missing, Query};
 
 /// The hidden subcommand that turns the tool into a child.
 pub const SUBCOMMAND: &str = "__answer";
-/// Name of the query that tests this frame, see [`self_test`].
+/// Name of the query that tests this frame: its argument says how to misbehave.
 pub const SELF_TEST: &str = "self-test";
 
 /// Stands before an answer. A record separator cannot occur in JSON, so no answer holds it.

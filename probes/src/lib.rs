@@ -1,6 +1,6 @@
 //! Asks a machine which compute APIs it has. Knows no rule, prints nothing.
 //!
-//! A [`Host`](host::Host) answers questions, a [`Probe`] turns the answers into facts, and all facts together are the
+//! A [`Host`] answers questions, a [`Probe`] turns the answers into facts, and all facts together are the
 //! [`Report`]. See docs/ARCHITECTURE.md for the way through the files.
 
 pub mod bus;
