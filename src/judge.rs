@@ -1,4 +1,5 @@
-//! From facts and matrix to a diagnosis. Asks nothing of the machine and cannot fail, but for a name that nobody knows.
+//! From facts and matrix to a diagnosis. Asks nothing of the machine and cannot fail, but for a want or a requirement that
+//! names nothing known.
 
 mod devices;
 mod findings;
@@ -10,7 +11,7 @@ use accelprobe_probes::fact::{Report, Value};
 
 use crate::diagnosis::{Citation, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl};
 use crate::matrix::condition::Ground;
-use crate::matrix::{Edition, Environment, Matrix, Relation, Support};
+use crate::matrix::{Edition, Environment, Matrix, Relation, Severity, Support};
 use crate::spec::{Mistake, Spec};
 
 pub(crate) use devices::vendor_title;
@@ -37,18 +38,25 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let mut wants = Vec::new();
     for spec in &asked.wants {
         let judged = wants::want(&case, spec)?;
-        if let Some(finding) = &judged.finding {
-            // A rule may have said the same of the machine; what is wanted weighs more.
-            findings.retain(|told: &Finding| told.code != finding.code || told.subject != "this machine");
-            findings.push(finding.clone());
+        let (mut want, finding) = (judged.want, judged.finding);
+        let cause = finding.as_ref().and_then(|finding| tell(&mut findings, finding, matrix));
+        if let Some(cause) = &cause {
+            want.detail.clone_from(&cause.message);
+            want.because.push(cause.rule.clone());
         }
-        wanted.push((judged.system, spec, judged.want.verdict, judged.finding));
-        wants.push(judged.want);
+        // Where the cause has its own remedy, no other advice comes before it.
+        if cause.is_none() {
+            wanted.push((judged.system, spec, want.verdict, finding));
+        }
+        wants.push(want);
     }
     let requirements =
         asked.requirements.iter().map(|spec| wants::requirement(&case, spec)).collect::<Result<_, _>>()?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let recommendations = recommend::all(&case, &wanted);
+    let recommendations = match asked.wants.is_empty() {
+        true => recommend::for_frameworks(&case),
+        false => recommend::for_wants(&case, &wanted),
+    };
     Ok(Diagnosis {
         format: FORMAT,
         tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -63,6 +71,26 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         requirements,
         report,
     })
+}
+
+/// Adds a want's finding to those of the rules. Where a rule has found the cause, that finding becomes an error and stands
+/// for both; it is returned. Where a rule said the same of the machine, what is wanted weighs more.
+fn tell(findings: &mut Vec<Finding>, wanted: &Finding, matrix: &Matrix) -> Option<Finding> {
+    let of_driver = |id: &str| matrix.rules.iter().any(|rule| rule.id == id && rule.area == "nvidia");
+    if wanted.code == "nvidia-driver-missing" || wanted.code.starts_with("cuda-") {
+        let cause = findings.iter_mut().find(|told| of_driver(&told.rule) && told.severity > Severity::Info);
+        if let Some(cause) = cause {
+            cause.severity = Severity::Error;
+            return Some(cause.clone());
+        }
+    }
+    let mut wanted = wanted.clone();
+    let same = |told: &Finding| told.code == wanted.code && told.subject == "this machine";
+    if let Some(told) = findings.iter().position(same).map(|place| findings.remove(place)) {
+        wanted.remedy = wanted.remedy.or(told.remedy);
+    }
+    findings.push(wanted);
+    None
 }
 
 /// Everything that a judgement may look at.

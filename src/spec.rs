@@ -59,6 +59,8 @@ impl Spec {
         if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return Err(at(lead, "expected a name such as `cuda`, `vulkan` or `torch` here"));
         }
+        // Python packages are the same by every separator (PEP 503).
+        let normal = name.to_lowercase().replace(['_', '.'], "-");
         let mut cursor = lead + name_end;
         let mut extras = Vec::new();
         let tail = |cursor: usize| text.get(cursor..).unwrap_or_default();
@@ -81,7 +83,7 @@ impl Spec {
         let conditions = tail(cursor);
         let blank = conditions.len() - conditions.trim_start().len();
         if conditions.trim().is_empty() {
-            return Ok(Spec { text: text.trim().to_owned(), name: name.to_lowercase(), extras, part, range: None });
+            return Ok(Spec { text: text.trim().to_owned(), name: normal, extras, part, range: None });
         }
         let mut offset = cursor + blank;
         for condition in conditions.trim_start().split(',') {
@@ -95,7 +97,7 @@ impl Spec {
             offset += condition.len() + 1;
         }
         let range = conditions.parse().map_err(|message: String| at(cursor + blank, &message))?;
-        Ok(Spec { text: text.trim().to_owned(), name: name.to_lowercase(), extras, part, range: Some(range) })
+        Ok(Spec { text: text.trim().to_owned(), name: normal, extras, part, range: Some(range) })
     }
 
     /// A mistake that is the name itself.

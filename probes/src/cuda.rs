@@ -99,7 +99,7 @@ struct Driver {
 struct Device {
     name: String,
     pci: Option<String>,
-    capability: (i32, i32),
+    capability: Option<(i32, i32)>,
     memory_bytes: u64,
     integrated: bool,
 }
@@ -140,7 +140,8 @@ fn ask_copies(host: &dyn Host, facts: &mut Vec<Fact>) -> bool {
     !copies.is_empty()
 }
 
-fn kind_of(path: &str, file: &str) -> &'static str {
+/// What kind of copy a CUDA driver library is, by its path and the file that it leads to.
+pub(crate) fn kind_of(path: &str, file: &str) -> &'static str {
     let within = |folder: &str| path.contains(folder) || file.contains(folder);
     match () {
         () if within("/stubs/") => "stub",
@@ -170,8 +171,11 @@ fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
         let kind = if device.integrated { "integrated" } else { "discrete" };
         facts.push(DEVICE_KIND.of(subject(), Value::from(kind), &question));
         facts.push(DEVICE_MEMORY.of(subject(), Value::Number(device.memory_bytes), &question));
-        let capability = format!("{}.{}", device.capability.0, device.capability.1);
-        facts.push(COMPUTE_CAPABILITY.of(subject(), version(&capability), &question));
+        facts.extend(
+            device.capability.map(|(major, minor)| {
+                COMPUTE_CAPABILITY.of(subject(), version(&format!("{major}.{minor}")), &question)
+            }),
+        );
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Probe;
 use crate::bus::{COMPUTE_CAPABILITY, DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR, DISPLAY_CLASS};
-use crate::cuda::CUDA_DRIVER_API;
+use crate::cuda::{CUDA_DRIVER_API, kind_of};
 use crate::environment::WSL_LIBRARY_FOLDER;
 use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Answer, Command, Host, Missing, Query, Question};
@@ -90,7 +90,7 @@ pub(crate) fn kernel(host: &dyn Host) -> Kernel {
     match host.system().as_str() {
         "windows" if !host.library("nvcuda.dll").is_empty() || !host.library("nvml.dll").is_empty() => Kernel::Ready,
         "windows" | "macos" => Kernel::Absent,
-        _ if host.exists("/dev/dxg") && host.exists(&format!("{WSL_LIBRARY_FOLDER}/libcuda.so.1")) => Kernel::Ready,
+        _ if host.exists("/dev/dxg") && windows_brings_libcuda(host) => Kernel::Ready,
         _ => {
             let loaded = host.exists("/sys/module/nvidia") || host.exists("/proc/driver/nvidia/version");
             // Boards with an integrated GPU have another node.
@@ -105,6 +105,13 @@ pub(crate) fn kernel(host: &dyn Host) -> Kernel {
             }
         }
     }
+}
+
+/// Whether the driver of Windows is here: where WSL2 mounts it, or, in a container, wherever a library of the loader leads
+/// into its driver store.
+fn windows_brings_libcuda(host: &dyn Host) -> bool {
+    let mounted = || host.exists(&format!("{WSL_LIBRARY_FOLDER}/libcuda.so.1"));
+    mounted() || host.library("libcuda.so.1").iter().any(|(path, file)| kind_of(path, file) == "wsl")
 }
 
 /// What the child tells of NVML.
@@ -141,9 +148,11 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let smi = nvidia_smi(host);
     if kernel == Kernel::Ready {
         thread::scope(|scope| {
-            let smi = scope.spawn(|| smi.as_deref().map(|path| ask_nvidia_smi(host, path)).unwrap_or_default());
+            let ask_smi = || smi.as_deref().map(|path| ask_nvidia_smi(host, path)).unwrap_or_default();
+            let beside = thread::Builder::new().spawn_scoped(scope, ask_smi);
             ask_nvml(host, &mut facts);
-            facts.extend(smi.join().unwrap_or_default());
+            // Where no more threads may be started, one source waits for the other.
+            facts.extend(beside.map_or_else(|_| ask_smi(), |smi| smi.join().unwrap_or_default()));
         });
     }
     let path = Question::Env("PATH".to_owned());

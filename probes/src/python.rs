@@ -108,7 +108,9 @@ fn version_in_name(path: &str) -> Result<Value, Missing> {
             .then(|| digits.get(..1).zip(digits.get(1..)).map(|(major, minor)| format!("{major}.{minor}")))
             .flatten()
     };
-    let found = by_folder.or_else(by_file).or_else(by_windows);
+    // A folder's number is a Python's only where it agrees with the file's, or where the file has none and it may be one.
+    let agrees = |exact: &String| by_file().map_or(exact.starts_with("3."), |short| exact.starts_with(&short));
+    let found = by_folder.filter(agrees).or_else(by_file).or_else(by_windows);
     found.map_or_else(|| Err(Missing::Garbled(format!("no version in the name `{path}`"))), |text| version(&text))
 }
 
@@ -127,6 +129,8 @@ mod tests {
             assert_eq!(version_in_name(path).unwrap().to_string(), expected);
         }
         assert!(version_in_name("/usr/bin/python3").is_err());
+        assert!(version_in_name("/opt/tool/1.2.3/bin/python3").is_err());
+        assert_eq!(version_in_name("/opt/tool/1.2.3/bin/python3.11").unwrap().to_string(), "3.11");
         assert_eq!(pyvenv_version("home = /usr\nversion = 3.11.7\n").unwrap().to_string(), "3.11.7");
         assert_eq!(pyvenv_version("version_info = 3.12.3.final.0").unwrap().to_string(), "3.12.3.final.0");
         assert!(pyvenv_version("home = /usr").is_err());

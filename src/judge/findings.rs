@@ -109,7 +109,8 @@ fn fill(message: &str, report: &Report, subject: &Subject) -> String {
         filled.push_str(before);
         let fact = || {
             let facts = || report.all(key);
-            let exact = facts().find(|fact| fact.subject == *subject);
+            let own = || facts().filter(|fact| fact.subject == *subject);
+            let exact = own().find(|fact| fact.value.is_ok()).or_else(|| own().next());
             exact.or_else(|| facts().find(|fact| fact.value.is_ok())).or_else(|| facts().next())
         };
         match key {

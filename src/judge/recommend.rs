@@ -14,18 +14,25 @@ use crate::spec::{Part, Spec};
 /// A want: its system, the words, how it turned out, and what is wrong with it.
 pub(super) type Wanted<'a> = (&'a System, &'a Spec, Outcome, Option<Finding>);
 
-/// A recommendation for each want, or for each framework.
-pub(super) fn all(case: &Case<'_>, wanted: &[Wanted<'_>]) -> Vec<Recommendation> {
-    if wanted.is_empty() {
-        let frameworks = case.matrix.systems.iter().filter(|system| system.tables.contains(&Table::Frameworks));
-        return frameworks.filter_map(|system| set_up(case, system)).collect();
-    }
+/// A recommendation for each framework.
+pub(super) fn for_frameworks(case: &Case<'_>) -> Vec<Recommendation> {
+    let frameworks = case.matrix.systems.iter().filter(|system| system.tables.contains(&Table::Frameworks));
+    frameworks.filter_map(|system| Some(recommendation(case, system, chosen(case, system)?))).collect()
+}
+
+/// A recommendation for each want that can be helped.
+pub(super) fn for_wants(case: &Case<'_>, wanted: &[Wanted<'_>]) -> Vec<Recommendation> {
     wanted.iter().filter_map(|wanted| for_want(case, wanted)).collect()
 }
 
 fn for_want(case: &Case<'_>, (system, spec, verdict, finding): &Wanted<'_>) -> Option<Recommendation> {
-    // What cannot be had here has its own way out.
+    let setup = match spec.part {
+        Some(Part::Cpu) => on_the_processor(case, system).or_else(|| chosen(case, system)),
+        _ => chosen(case, system),
+    };
+    // What cannot be had here has its own way out, unless the set-up for this very machine knows a better one.
     if let Some(finding) = finding
+        && setup.is_none_or(|setup| setup.gives == Gives::Gpu)
         && let Some(remedy) = finding.remedy.as_ref().filter(|remedy| !remedy.commands.is_empty())
     {
         return Some(Recommendation {
@@ -37,26 +44,60 @@ fn for_want(case: &Case<'_>, (system, spec, verdict, finding): &Wanted<'_>) -> O
             sources: finding.sources.clone(),
         });
     }
-    let set_up = set_up(case, system)?;
+    let setup = setup?;
+    let set_up = recommendation(case, system, setup);
     // The set-ups are for the newest release. Who wants others gets them by name where they can be had, else nothing.
     let product = case.matrix.product(&spec.name).or_else(|| case.matrix.product(&system.id));
     let newest = product.and_then(Product::horizon);
     let takes_newest = |range: &Range| newest.is_none_or(|newest| range.contains(newest));
     match &spec.range {
         Some(range) if !takes_newest(range) && *verdict == Outcome::Holds => {
-            let program = if case.environment == Some(Environment::Windows) { "py" } else { "python3" };
             let package = system.packages.iter().find(|package| **package == spec.name).or(system.packages.first())?;
             let extras = if spec.extras.is_empty() { String::new() } else { format!("[{}]", spec.extras.join(",")) };
-            let text =
-                format!("{} in the versions that are wanted, as far as this Python has wheels of them", system.name);
-            let commands = in_an_environment(case, &[format!("{program} -m pip install \"{package}{extras}{range}\"")]);
-            let gives = if spec.part == Some(Part::Cpu) { Gives::Cpu } else { set_up.gives };
-            let gives = if gives == Gives::Move { Gives::Gpu } else { gives };
-            Some(Recommendation { gives, text, commands, ..set_up })
+            let wanted = format!("\"{package}{extras}{range}\"");
+            let commands = match setup.gives {
+                // Elsewhere it would be the newest; the versions that are wanted can be had here.
+                Gives::Move | Gives::Prepare => {
+                    let program = if case.environment == Some(Environment::Windows) { "py" } else { "python3" };
+                    vec![format!("{program} -m pip install {wanted}")]
+                }
+                Gives::Gpu | Gives::Cpu => {
+                    setup.commands.iter().map(|command| with_package(command, system, &wanted)).collect()
+                }
+            };
+            let text = format!("{} in the versions that are wanted, as far as there are wheels of them", system.name);
+            let gives = if setup.gives == Gives::Cpu { Gives::Cpu } else { Gives::Gpu };
+            Some(Recommendation { gives, text, commands: in_an_environment(case, &commands), ..set_up })
         }
         Some(range) if !takes_newest(range) => None,
         _ => Some(set_up),
     }
+}
+
+/// A command with the first package of a system in it replaced; index and everything else stay.
+fn with_package(command: &str, system: &System, wanted: &str) -> String {
+    let is_package = |word: &str| {
+        let name = word.trim_matches(['\'', '"']);
+        let name = name.split(['[', '<', '>', '=', '!']).next().unwrap_or_default();
+        system.packages.iter().any(|package| package == name)
+    };
+    let mut replaced = false;
+    let words = command.split(' ').map(|word| match !replaced && is_package(word) {
+        true => {
+            replaced = true;
+            wanted
+        }
+        false => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The set-up that asks for no GPU.
+fn on_the_processor<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
+    const GPU: &[&str] = &["gpu-vendors", "nvidia-driver", "compute-capability"];
+    let plain = |setup: &&Setup| setup.gives == Gives::Cpu && !setup.when.keys().any(|key| GPU.contains(&key.name));
+    let mut plain = system.setup.iter().filter(plain);
+    plain.find(|setup| setup.when.hold(&case.ground, &Subject::Host) == Truth::True)
 }
 
 /// The first set-up of a system whose conditions hold.
@@ -64,8 +105,7 @@ pub(super) fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setu
     system.setup.iter().find(|setup| setup.when.hold(&case.ground, &Subject::Host) == Truth::True)
 }
 
-fn set_up(case: &Case<'_>, system: &System) -> Option<Recommendation> {
-    let setup = chosen(case, system)?;
+fn recommendation(case: &Case<'_>, system: &System, setup: &Setup) -> Recommendation {
     let vendors = case.ground.report.host("gpu-vendors");
     let nvidia = matches!(vendors, Some(Value::Set(vendors)) if vendors.iter().any(|vendor| vendor == "nvidia"));
     let cuda = case.ground.climbs.get("cuda").map(|climb| climb.state);
@@ -77,14 +117,14 @@ fn set_up(case: &Case<'_>, system: &System) -> Option<Recommendation> {
         () if first_cuda => "; CUDA has to work here first, see above",
         () => "",
     };
-    Some(Recommendation {
+    Recommendation {
         system: system.id.clone(),
         gives: setup.gives,
         text: format!("{}{doubt}", setup.text),
         commands: in_an_environment(case, &setup.commands),
         because: vec![setup.id.get_ref().clone()],
         sources: case.sources(setup.sources.iter().map(|source| source.get_ref().as_str())),
-    })
+    }
 }
 
 /// The commands with a virtual environment made first, where they would install into the system's own Python: Debian's

@@ -91,9 +91,15 @@ fn statement<'a>(case: &Case<'_>, system: &'a System, spec: &Spec, candidate: Op
     let general = || here().find(|support| support.is_general());
     match spec.part {
         // What runs on a GPU in an environment runs on the processor, too, unless a statement of its own says otherwise.
-        Some(Part::Cpu) => on_cpu().or_else(general),
+        Some(Part::Cpu) => {
+            on_cpu().or_else(|| general().filter(|support| support.part.is_none() || !refuses(case, support)))
+        }
         _ => general(),
     }
+}
+
+fn refuses(case: &Case<'_>, statement: &Support) -> bool {
+    statement.verdict(case.edition) == Verdict::Unsupported
 }
 
 fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: String) -> Finding {
@@ -154,11 +160,14 @@ fn by_setup(
     rule: Option<String>,
 ) -> Option<Turnout> {
     let setup = recommend::chosen(case, system).filter(|setup| setup.gives == Gives::Prepare)?;
+    let cuda_works = case.ground.climbs.get("cuda").is_some_and(|climb| climb.state == State::Working);
     let about = |key: &str| setup.when.keys().any(|one| one.name == key);
     let no_driver = case.ground.report.host("nvidia-driver").is_none();
     let for_cpu = spec.part == Some(Part::Cpu);
     let code = match () {
         () if about("python") => "python-version-unsupported",
+        // What works needs no other driver, whatever its number says or does not say.
+        () if about("nvidia-driver") && no_driver && cuda_works => return None,
         () if about("nvidia-driver") && no_driver && !for_cpu => "nvidia-driver-missing",
         () if about("nvidia-driver") && !for_cpu => "driver-too-old",
         () => return None,
@@ -179,6 +188,49 @@ fn by_setup(
         ..cannot(case, statement, spec, code.to_owned(), message.clone())
     };
     Some((Outcome::Broken, message, rule, Some(finding)))
+}
+
+/// What the set-up for this machine offers to who wants a system.
+enum Offered {
+    /// Computing on the GPU.
+    Gpu,
+    /// Computing on the processor; why.
+    Cpu(String),
+    /// Less than is wanted; what.
+    Older(String),
+}
+
+fn offered(case: &Case<'_>, system: &System, spec: &Spec) -> Offered {
+    let Some(setup) = recommend::chosen(case, system) else { return Offered::Gpu };
+    if setup.gives == Gives::Cpu {
+        return Offered::Cpu(setup.text.clone());
+    }
+    let older = || Offered::Older(format!("the set-up for this machine is older: {}", setup.text));
+    // `jax[cuda13]` where the set-up has `jax[cuda12]`.
+    let number = |text: &str| {
+        let digits: String = text.split_once("[cuda")?.1.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u32>().ok()
+    };
+    let wanted = number(&spec.text);
+    let has = setup.commands.iter().find_map(|command| number(command));
+    if wanted.zip(has).is_some_and(|(wanted, has)| wanted > has) {
+        return older();
+    }
+    // A range all of whose releases lie beyond a bound such as `<1.27` of the set-up.
+    let pin = setup.commands.iter().find_map(|command| {
+        let bound: String =
+            command.split_once('<')?.1.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        bound.parse::<Version>().ok()
+    });
+    let product = case.matrix.product(&spec.name).or_else(|| product_of(case, system));
+    match (pin, &spec.range, product) {
+        (Some(pin), Some(range), Some(product)) => {
+            let mut releases = product.release.iter().map(|release| release.version.get_ref());
+            let fits = releases.any(|version| range.contains(version) && *version < pin);
+            if fits { Offered::Gpu } else { older() }
+        }
+        _ => Offered::Gpu,
+    }
 }
 
 /// Whether the words ask for CUDA by a package or an extra that exists for nothing else.
@@ -223,9 +275,12 @@ fn by_gpu(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, ru
     let uses_cuda = system.vendor == "nvidia" || system.tables.contains(&Table::Frameworks);
     if uses_cuda && has("nvidia") {
         return match case.ground.climbs.get("cuda") {
-            Some(cuda) if cuda.state == State::Working => {
-                (Outcome::Holds, format!("with CUDA on {}", cuda.detail), rule, None)
-            }
+            Some(cuda) if cuda.state == State::Working => match offered(case, system, spec) {
+                Offered::Gpu => (Outcome::Holds, format!("with CUDA on {}", cuda.detail), rule, None),
+                Offered::Cpu(text) if must => fails("no-gpu-build".to_owned(), text, rule),
+                Offered::Cpu(text) => (Outcome::Holds, format!("on the processor: {text}"), rule, None),
+                Offered::Older(text) => (Outcome::Unknown, text, rule, None),
+            },
             Some(cuda) if outcome(cuda.state, None) == Outcome::Broken => {
                 let message =
                     format!("{} cannot use the NVIDIA GPU: CUDA is {} ({})", system.name, cuda.state, cuda.detail);
@@ -233,6 +288,11 @@ fn by_gpu(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, ru
             }
             _ => (Outcome::Unknown, "whether CUDA works here is not known".to_owned(), rule, None),
         };
+    }
+    if let Offered::Cpu(text) = offered(case, system, spec)
+        && !must
+    {
+        return (Outcome::Holds, format!("on the processor: {text}"), rule, None);
     }
     match must {
         true => (Outcome::Unknown, format!("{words}; whether this GPU works with it was not probed"), rule, None),

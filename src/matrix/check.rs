@@ -45,6 +45,12 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
             }
         }
         for setup in &system.setup {
+            if setup.sources.is_empty() {
+                check.say(&file, setup.id.span(), "a set-up needs `sources`".to_owned());
+            }
+            if setup.when.0.is_empty() {
+                check.say(&file, setup.id.span(), "a set-up needs a `when`".to_owned());
+            }
             check.unique(&file, &mut ids, &setup.id);
             check.sources(&file, matrix, &setup.sources);
         }

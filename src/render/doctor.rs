@@ -224,7 +224,7 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
     };
     let shared = first.filter(|_| recommendations.len() > 1).filter(by_all).cloned();
     if let Some(shared) = &shared {
-        view.text(2, "Once, for all of them:");
+        view.text(2, "Once, for all of them (Debian and Ubuntu have `venv` in the package python3-venv):");
         view.command(shared);
         view.blocks.push(Block::Gap);
     }

@@ -46,6 +46,7 @@ fn computed_code(matrix: &Matrix, name: &str) -> Option<String> {
         "unsupported-here" => "What is wanted is not supported in this environment; the finding names the statement.",
         "no-gpu" => "A GPU is wanted, and none is on the bus of this machine.",
         "no-nvidia-gpu" => "An NVIDIA GPU is wanted, or its library installed, and none is on the bus of this machine.",
+        "no-gpu-build" => "A GPU is wanted, and there is no build for this one any more; the finding says why.",
         "driver-too-old" => "What is wanted needs a newer NVIDIA driver than this one; the finding names the set-up.",
         "python-version-unsupported" => "What is wanted has no wheels for this Python; the finding names the set-up.",
         "no-amd-gpu" => "An AMD GPU is wanted, and none is on the bus of this machine.",

@@ -106,8 +106,17 @@ fn a_want_holds_only_where_it_can_be_had() {
         (rtx, vec![], "openvino", "holds", ""),
         (rtx, vec!["nvidia-driver=390.157"], "torch", "broken", "driver-too-old"),
         (rtx, vec!["python=3.99"], "tensorflow", "broken", "python-version-unsupported"),
-        ("linux-rtx4090-nvidia-module-not-loaded.toml", vec![], "torch:gpu", "broken", "nvidia-driver-missing"),
-        ("linux-rtx4090-cuda-init-failed.toml", vec![], "torch", "broken", "cuda-broken"),
+        (rtx, vec!["compute-capability=3.5"], "torch:gpu", "broken", "no-gpu-build"),
+        (rtx, vec!["compute-capability=3.5"], "torch", "holds", ""),
+        (rtx, vec!["nvidia-driver=535.183.01"], "jax[cuda13]", "unknown", ""),
+        (rtx, vec!["nvidia-driver=535.183.01"], "onnxruntime-gpu>=1.27", "unknown", ""),
+        (rtx, vec!["nvidia-driver=470.57.02"], "torch:cpu", "holds", ""),
+        ("linux-rtx4090-nvidia-module-not-loaded.toml", vec![], "torch:gpu", "broken", "nvidia-module-not-loaded"),
+        ("linux-rtx4090-nvidia-driver-missing.toml", vec![], "torch:gpu", "broken", "nvidia-driver-missing"),
+        ("linux-rtx4090-cuda-init-failed.toml", vec![], "torch", "broken", "cuda-init-failed"),
+        ("linux-jetson-orin-healthy.toml", vec![], "torch", "holds", ""),
+        ("wsl2-container-rtx3060-healthy.toml", vec![], "torch:gpu", "holds", ""),
+        ("windows-rtx3060-healthy.toml", vec![], "onnxruntime_gpu", "holds", ""),
         ("windows-rtx3060-healthy.toml", vec![], "tensorflow<2.11", "holds", ""),
         ("windows-rtx3060-healthy.toml", vec![], "tensorflow", "broken", "tf-windows-gt-2.10"),
         ("wsl2-rtx3060-healthy.toml", vec![], "tensorflow", "holds", ""),
@@ -136,7 +145,8 @@ fn commands_are_for_the_versions_that_are_wanted() {
         let mut command = tool(&["doctor", "--json", "--from", fixture.to_str().unwrap(), "--want", want]);
         crate::tool::json(&mut command)["recommendations"].to_string()
     };
-    assert!(commands("linux-no-gpu-healthy.toml", "torch==2.3.*").contains("torch==2.3.*"));
+    assert!(commands("linux-no-gpu-healthy.toml", "torch==2.3.*").contains("torch==2.3.*\\\" torchvision --index-url"));
+    assert!(!commands("windows-rtx3060-healthy.toml", "torch:cpu").contains("/whl/cu"));
     assert!(commands("windows-rtx3060-healthy.toml", "tensorflow<2.11").contains("tensorflow<2.11"));
     assert_eq!(commands("linux-no-gpu-healthy.toml", "torch>=99"), "[]");
     assert!(commands("linux-rtx4090-healthy.toml", "torch>=2").contains("/whl/cu"));

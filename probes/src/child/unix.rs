@@ -226,7 +226,10 @@ pub(crate) fn adopt_orphans() {
 pub(crate) fn end_orphans() {
     #[cfg(target_os = "linux")]
     for _ in 0..16 {
-        let orphans = marked_children();
+        // Leaders belong to those who wait for them.
+        let leaders = RUNNING.try_lock().map(|running| running.clone()).unwrap_or_default();
+        let mut orphans = marked_children();
+        orphans.retain(|orphan| !leaders.contains(orphan));
         if orphans.is_empty() {
             return;
         }

@@ -1,6 +1,7 @@
 //! The child's side: the CUDA driver API, as far as it takes to list devices.
 
 use std::ffi::{CStr, c_char, c_int, c_uint};
+use std::mem::ManuallyDrop;
 
 use libloading::Library;
 
@@ -24,6 +25,8 @@ pub(super) fn answer(query: &Query) -> Answer {
     let path = query.arguments.first().map_or(NAME, String::as_str);
     // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
     let library = unsafe { Library::new(path) }.map_err(|error| Missing::Garbled(reason(&error)))?;
+    // Never unloaded: what a driver does at its end must not come before the answer.
+    let library = ManuallyDrop::new(library);
     // SAFETY: the functions are called with the signatures and in the order that cuda.h gives them: nothing but
     // `cuDriverGetVersion` before `cuInit`, and every pointer is to a local of the right type that outlives its call.
     unsafe {
@@ -67,7 +70,7 @@ unsafe fn device(library: &Library, index: c_int) -> Result<Device, Missing> {
         Ok(Device {
             name: text(name).flatten().unwrap_or_else(|| "NVIDIA GPU".to_owned()),
             pci: text(bus).flatten(),
-            capability: (number(CAPABILITY_MAJOR).unwrap_or(0), number(CAPABILITY_MINOR).unwrap_or(0)),
+            capability: number(CAPABILITY_MAJOR).zip(number(CAPABILITY_MINOR)),
             memory_bytes: memory_bytes as u64,
             integrated: number(INTEGRATED) == Some(1),
         })

@@ -1,6 +1,7 @@
 //! The child's side: NVML.
 
 use std::ffi::OsStr;
+use std::mem::ManuallyDrop;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml as Library};
@@ -16,6 +17,8 @@ const NAME: &str = "libnvidia-ml.so.1";
 pub(super) fn answer(query: &Query) -> Answer {
     let path = query.arguments.first().map_or(NAME, String::as_str);
     let library = Library::builder().lib_path(OsStr::new(path)).init().map_err(|error| missing(&error))?;
+    // Never shut down: what a driver does at its end must not come before the answer.
+    let library = ManuallyDrop::new(library);
     let cuda = library.sys_cuda_driver_version().ok().map(|version| (version / 1000, version % 1000 / 10));
     let count = library.device_count().map_err(|error| missing(&error))?;
     let devices = (0..count).filter_map(|index| library.device_by_index(index).ok()).map(|device| tell(&device));

@@ -1,6 +1,7 @@
 //! The child's side: Vulkan through the loader, with one driver.
 
 use std::ffi::{CStr, c_char};
+use std::mem::ManuallyDrop;
 
 use ash::vk;
 
@@ -20,6 +21,8 @@ pub(super) fn answer(query: &Query) -> Answer {
     // follow the Vulkan specification's order, and nothing is destroyed: the process ends at once after its answer.
     unsafe {
         let entry = ash::Entry::load_from(path).map_err(|error| Missing::Garbled(reason(&error)))?;
+        // Never unloaded: what a driver does at its end must not come before the answer.
+        let entry = ManuallyDrop::new(entry);
         let loader = entry.try_enumerate_instance_version().ok().flatten().unwrap_or(vk::API_VERSION_1_0);
         let extensions = entry.enumerate_instance_extension_properties(None).unwrap_or_default();
         let portable = extensions.iter().any(|extension| named(extension, ash::khr::portability_enumeration::NAME));
