@@ -180,19 +180,22 @@ fn who_ends_the_doctor_ends_its_children_and_its_folder() {
         .env("TMPDIR", &temporary.0)
         .spawn()
         .unwrap();
-    let children = || {
-        let line = |process: std::fs::DirEntry| std::fs::read_to_string(process.path().join("environ")).ok();
-        let processes = std::fs::read_dir("/proc").unwrap().flatten().filter_map(line);
-        processes.filter(|environment| environment.contains(&format!("ACCELPROBE_RUN=run-{}", doctor.id()))).count()
+    let mark = format!("ACCELPROBE_RUN=run-{}", doctor.id());
+    let children = |with: &str| {
+        let environment = |process: std::fs::DirEntry| std::fs::read(process.path().join("environ")).ok();
+        let processes = std::fs::read_dir("/proc").unwrap().flatten().filter_map(environment);
+        let texts = processes.map(|environment| String::from_utf8_lossy(&environment).into_owned());
+        texts.filter(|environment| environment.contains(&mark) && environment.contains(with)).count()
     };
-    let until = Instant::now() + Duration::from_secs(5);
-    while children() == 0 && Instant::now() < until {
+    // Other children come and go; the one that hangs stays.
+    let until = Instant::now() + Duration::from_secs(8);
+    while children("VK_ICD_FILENAMES=") == 0 {
+        assert!(Instant::now() < until, "the hanging driver is asked");
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert!(children() > 0, "the hanging driver is asked");
     let ended = Command::new("kill").args(["-TERM", &doctor.id().to_string()]).status().unwrap();
     assert!(ended.success());
-    let left = || (children(), std::fs::read_dir(&temporary.0).unwrap().count());
+    let left = || (children(""), std::fs::read_dir(&temporary.0).unwrap().count());
     let until = Instant::now() + Duration::from_secs(5);
     while left() != (0, 0) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
