@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use accelprobe_probes::host::recording::Recording;
 
-use crate::tool::{codes, json, root, tool};
+use crate::tool::{codes, json, root, system, tool};
 
 /// All recordings.
 pub fn fixtures() -> Vec<PathBuf> {
@@ -29,6 +29,10 @@ fn every_fixture_gives_the_findings_that_are_expected_of_it() {
         let found = codes(&diagnosis);
         if found != expected {
             wrong.push(format!("{}: expected {expected:?}, found {found:?}", path.display()));
+        }
+        // A recording that lacks an answer would let a fault through as unknown.
+        for id in ["cuda", "vulkan", "opencl"] {
+            assert_ne!(system(&diagnosis, id)["state"], "unknown", "{}: {id}", path.display());
         }
         let healthy = path.file_stem().unwrap().to_string_lossy().ends_with("healthy");
         assert_eq!(healthy, expected.is_empty(), "the name says what is expected: {}", path.display());
