@@ -259,6 +259,13 @@ impl dyn Host + '_ {
             .collect()
     }
 
+    /// The copy of a library that the loader would take.
+    pub fn taken(&self, library: &Question) -> Answer {
+        let copies = self.ask(library)?;
+        let first = copies.lines().next().unwrap_or_default();
+        Ok(first.split_once(" -> ").map_or(first, |(path, _)| path).to_owned())
+    }
+
     /// A value of the Windows registry.
     pub fn registry(&self, key: &str, value: &str) -> Option<String> {
         self.ask(&Question::Registry(format!("{key}@{value}"))).ok()

@@ -70,10 +70,7 @@ struct Device {
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
     let loader = Question::Library(if host.is_windows() { "OpenCL.dll" } else { "libOpenCL.so.1" }.to_owned());
-    let path = host.ask(&loader).map(|copies| {
-        let line = copies.lines().next().unwrap_or_default();
-        line.split_once(" -> ").map_or(line, |(path, _)| path).to_owned()
-    });
+    let path = host.taken(&loader);
     let mut facts = vec![OPENCL_LOADER.host(path.clone().map(Value::Text), &loader)];
     let Ok(path) = path else { return facts };
     let drivers = drivers(host);

@@ -94,7 +94,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
         }
         .to_owned(),
     );
-    let path = host.ask(&loader).map(|copies| first_path(&copies));
+    let path = host.taken(&loader);
     let mut facts = vec![VULKAN_LOADER.host(path.clone().map(Value::Text), &loader)];
     facts.push(ask_layers(host));
     let drivers = drivers(host);
@@ -107,11 +107,6 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
         facts.extend(library.map(|library| VULKAN_ICD_LIBRARY.of(subject, library, &origin)));
     }
     facts
-}
-
-fn first_path(copies: &str) -> String {
-    let line = copies.lines().next().unwrap_or_default();
-    line.split_once(" -> ").map_or(line, |(path, _)| path).to_owned()
 }
 
 fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {

@@ -6,7 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this and child are where the machine is touched")]
 
-#[cfg_attr(windows, allow(dead_code, reason = "only loaders of Unix have such a cache"))]
+#[cfg(unix)]
 mod loader_cache;
 #[cfg(unix)]
 #[path = "live/unix.rs"]
@@ -85,7 +85,7 @@ pub struct Live {
     children: AtomicUsize,
     /// Whether nothing new may be started.
     over: AtomicBool,
-    loader_cache: Mutex<Option<loader_cache::LoaderCache>>,
+    loader_cache: Mutex<Option<sys::LoaderCache>>,
 }
 
 impl Live {
@@ -182,7 +182,7 @@ impl Live {
         let mut found: Vec<String> = Vec::new();
         let candidates = {
             let mut cache = self.loader_cache.lock().unwrap_or_else(PoisonError::into_inner);
-            sys::library_candidates(name, cache.get_or_insert_with(loader_cache::LoaderCache::load))
+            sys::library_candidates(name, cache.get_or_insert_with(sys::LoaderCache::load))
         };
         for candidate in candidates {
             // A loader passes over what is for another architecture without a word; so do we.

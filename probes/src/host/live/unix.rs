@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::loader_cache::LoaderCache;
+pub(super) use super::loader_cache::LoaderCache;
 use crate::host::{Answer, Missing};
 
 /// The home directory by `HOME`.

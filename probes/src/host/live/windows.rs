@@ -11,8 +11,17 @@ use windows_sys::Win32::System::Registry::{
     REG_QWORD, REG_SZ, RegCloseKey, RegEnumKeyExW, RegEnumValueW, RegOpenKeyExW,
 };
 
-use super::loader_cache::LoaderCache;
 use crate::host::{Answer, Missing};
+
+/// Nothing: the loader of Windows keeps no cache of paths.
+pub(super) struct LoaderCache;
+
+impl LoaderCache {
+    /// See above.
+    pub(super) fn load() -> LoaderCache {
+        LoaderCache
+    }
+}
 
 /// The home directory of the user.
 pub(super) fn home() -> Option<String> {
