@@ -11,7 +11,7 @@ use accelprobe_probes::fact::{Report, Value};
 
 use crate::diagnosis::{Citation, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl};
 use crate::matrix::condition::Ground;
-use crate::matrix::{Edition, Environment, Matrix, Relation, Severity, Support};
+use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Severity, Support, System};
 use crate::spec::{Mistake, Spec};
 
 pub(crate) use devices::vendor_title;
@@ -101,7 +101,14 @@ struct Case<'a> {
     environment: Option<Environment>,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// The releases of what is wanted: by the word itself, by the system, or by one of its packages.
+    fn product(&self, system: &System, spec: &Spec) -> Option<&'a Product> {
+        let names =
+            [spec.name.as_str(), system.id.as_str()].into_iter().chain(system.packages.iter().map(String::as_str));
+        names.into_iter().find_map(|name| self.matrix.product(name))
+    }
+
     /// The sources of these ids.
     fn sources<'b>(&self, ids: impl IntoIterator<Item = &'b str>) -> Vec<SourceRef> {
         let found = ids.into_iter().filter_map(|id| self.matrix.sources.get(id));

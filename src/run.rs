@@ -150,9 +150,7 @@ fn explain(options: &Explain) -> Result<u8, String> {
 
 fn record(options: &Record) -> Result<u8, String> {
     let host = live(options.timeout)?;
-    let shared: Arc<dyn Host> = host.clone();
-    accelprobe_probes::collect(&shared, host.inner().time_left(), true, |_| true);
-    host.inner().finish();
+    gather_live(&host, &Source::default());
     let heard = host.heard().into_iter().map(|(question, heard)| (question, heard.answer));
     let name = if options.host.is_empty() { "a machine" } else { &options.host };
     let recording = Recording::of(name.to_owned(), "live", heard).to_toml();

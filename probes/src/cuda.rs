@@ -121,11 +121,8 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
 
 /// Every copy of the driver's library; whether there is one.
 fn ask_copies(host: &dyn Host, facts: &mut Vec<Fact>) -> bool {
-    let question = Question::Library(if host.is_windows() { "nvcuda.dll" } else { "libcuda.so.1" }.to_owned());
-    let mut copies: Vec<(String, String)> = match &question {
-        Question::Library(name) => host.library(name),
-        _ => Vec::new(),
-    };
+    let question = Question::Library(library_name(host).to_owned());
+    let mut copies = host.library(library_name(host));
     let taken = copies.first().map(|(path, file)| kind_of(path, file));
     for extra in [format!("{WSL_LIBRARY_FOLDER}/libcuda.so.1"), "/usr/local/cuda/compat/libcuda.so.1".to_owned()] {
         if !host.is_windows() && host.exists(&extra) && !copies.iter().any(|(path, _)| *path == extra) {
@@ -138,6 +135,11 @@ fn ask_copies(host: &dyn Host, facts: &mut Vec<Fact>) -> bool {
         facts.push(CUDA_LIBRARY.of(Subject::Library(path.clone()), Value::from(kind_of(path, file)), &question));
     }
     !copies.is_empty()
+}
+
+/// The name by which programs ask for the CUDA driver library.
+fn library_name(host: &dyn Host) -> &'static str {
+    if host.is_windows() { "nvcuda.dll" } else { "libcuda.so.1" }
 }
 
 /// What kind of copy a CUDA driver library is, by its path and the file that it leads to.
@@ -153,7 +155,7 @@ pub(crate) fn kind_of(path: &str, file: &str) -> &'static str {
 
 fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
     let in_wsl = format!("{WSL_LIBRARY_FOLDER}/libcuda.so.1");
-    let loader_finds_one = !host.library(if host.is_windows() { "nvcuda.dll" } else { "libcuda.so.1" }).is_empty();
+    let loader_finds_one = !host.library(library_name(host)).is_empty();
     let arguments = (!loader_finds_one && host.exists(&in_wsl)).then_some(in_wsl).into_iter().collect();
     let question = Question::Native(Query { environment: Vec::new(), probe: PROBE.name.to_owned(), arguments });
     let driver = host

@@ -369,8 +369,8 @@ impl Report {
         subjects
     }
 
-    /// Whether a probe was asked, and answered in time.
-    pub fn answered(&self, probe: &str) -> bool {
-        self.probes.iter().any(|asked| asked.name == probe && asked.missing.is_none())
+    /// How asking a probe went; nothing where it was not asked.
+    pub fn asked(&self, probe: &str) -> Option<&Asked> {
+        self.probes.iter().find(|asked| asked.name == probe)
     }
 }

@@ -55,7 +55,7 @@ impl Driver {
 
     /// Whether the manifest's name says that it is for 32-bit programs, as Mesa's do where both kinds are installed.
     fn is_for_32_bits(&self) -> bool {
-        let name = self.manifest.rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = file_name(&self.manifest);
         ["i386", "i486", "i586", "i686", "armhf"].iter().any(|mark| name.contains(mark))
     }
 
@@ -63,10 +63,15 @@ impl Driver {
     /// libraries then make device nodes as root and run a setuid helper as anybody else.
     pub(crate) fn waits_for_nvidia(&self, host: &dyn Host) -> bool {
         let name = self.library.as_deref().unwrap_or_default();
-        let file = name.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
+        let file = file_name(name).to_lowercase();
         let theirs = file.contains("nvidia") || file.starts_with("nvoglv") || file.starts_with("nvopencl");
         theirs && nvidia_driver::kernel(host) != Kernel::Ready
     }
+}
+
+/// The last part of a path, whichever system wrote it.
+fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or_default()
 }
 
 fn missing_library(host: &dyn Host, name: &str) -> Missing {

@@ -47,8 +47,7 @@ fn for_want(case: &Case<'_>, (system, spec, verdict, finding): &Wanted<'_>) -> O
     let setup = setup?;
     let set_up = recommendation(case, system, setup);
     // The set-ups are for the newest release. Who wants others gets them by name where they can be had, else nothing.
-    let product = case.matrix.product(&spec.name).or_else(|| case.matrix.product(&system.id));
-    let newest = product.and_then(Product::horizon);
+    let newest = case.product(system, spec).and_then(Product::horizon);
     let takes_newest = |range: &Range| newest.is_none_or(|newest| range.contains(newest));
     match &spec.range {
         Some(range) if !takes_newest(range) && *verdict == Outcome::Holds => {
@@ -96,13 +95,16 @@ fn with_package(command: &str, system: &System, wanted: &str) -> String {
 fn on_the_processor<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
     const GPU: &[&str] = &["gpu-vendors", "nvidia-driver", "compute-capability"];
     let plain = |setup: &&Setup| setup.gives == Gives::Cpu && !setup.when.keys().any(|key| GPU.contains(&key.name));
-    let mut plain = system.setup.iter().filter(plain);
-    plain.find(|setup| setup.when.hold(&case.ground, &Subject::Host) == Truth::True)
+    system.setup.iter().filter(plain).find(|setup| fits(case, setup))
 }
 
 /// The first set-up of a system whose conditions hold.
 pub(super) fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
-    system.setup.iter().find(|setup| setup.when.hold(&case.ground, &Subject::Host) == Truth::True)
+    system.setup.iter().find(|setup| fits(case, setup))
+}
+
+fn fits(case: &Case<'_>, setup: &Setup) -> bool {
+    setup.when.hold(&case.ground, &Subject::Host) == Truth::True
 }
 
 fn recommendation(case: &Case<'_>, system: &System, setup: &Setup) -> Recommendation {

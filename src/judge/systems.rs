@@ -15,8 +15,7 @@ pub(super) fn climbs(report: &Report, matrix: &Matrix, environment: Option<Envir
     let mut climbs = BTreeMap::new();
     for probe in accelprobe_probes::PROBES {
         let Some(climb) = probe.climb else { continue };
-        let asked = report.probes.iter().find(|asked| asked.name == probe.name);
-        let climb = match asked.map(|asked| &asked.missing) {
+        let climb = match report.asked(probe.name).map(|asked| &asked.missing) {
             None if report.facts.iter().any(|fact| probe.keys.contains(&fact.key)) => climb(report),
             None => Climb::none(State::Unknown, "not asked"),
             Some(None) => climb(report),
@@ -60,7 +59,6 @@ fn one(case: &Case<'_>, system: &System) -> diagnosis::System {
         Subject::Device(id) => Some(id.clone()),
         _ => None,
     });
-    let asked = report.probes.iter().find(|asked| asked.name == system.id);
     diagnosis::System {
         id: system.id.clone(),
         name: system.name.clone(),
@@ -70,7 +68,7 @@ fn one(case: &Case<'_>, system: &System) -> diagnosis::System {
         support: support(case, system, climb.state),
         detail: climb.detail,
         devices: devices.collect(),
-        duration_ms: asked.and_then(|asked| asked.duration_ms),
+        duration_ms: report.asked(&system.id).and_then(|asked| asked.duration_ms),
     }
 }
 

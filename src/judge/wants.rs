@@ -63,7 +63,7 @@ fn by_matrix(case: &Case<'_>, system: &System, spec: &Spec) -> Turnout {
 
 /// The newest release in the wanted range; nothing where the matrix has no releases of it.
 fn candidate<'a>(case: &Case<'a>, system: &System, spec: &Spec) -> Result<Option<&'a Version>, String> {
-    let Some(product) = case.matrix.product(&spec.name).or_else(|| product_of(case, system)) else { return Ok(None) };
+    let Some(product) = case.product(system, spec) else { return Ok(None) };
     let fits = |version: &&Version| spec.range.as_ref().is_none_or(|range| range.contains(version));
     let newest = product.release.iter().rev().map(|release| release.version.get_ref()).find(fits);
     match (newest, product.horizon(), &spec.range) {
@@ -73,10 +73,6 @@ fn candidate<'a>(case: &Case<'a>, system: &System, spec: &Spec) -> Result<Option
         (None, _, Some(range)) => Err(format!("no release of {} in {range} is known", product.name)),
         (newest, _, _) => Ok(newest),
     }
-}
-
-fn product_of<'a>(case: &Case<'a>, system: &System) -> Option<&'a crate::matrix::Product> {
-    case.matrix.product(&system.id).or_else(|| system.packages.iter().find_map(|package| case.matrix.product(package)))
 }
 
 fn statement<'a>(case: &Case<'_>, system: &'a System, spec: &Spec, candidate: Option<&Version>) -> Option<&'a Support> {
@@ -222,8 +218,7 @@ fn offered(case: &Case<'_>, system: &System, spec: &Spec) -> Offered {
             command.split_once('<')?.1.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         bound.parse::<Version>().ok()
     });
-    let product = case.matrix.product(&spec.name).or_else(|| product_of(case, system));
-    match (pin, &spec.range, product) {
+    match (pin, &spec.range, case.product(system, spec)) {
         (Some(pin), Some(range), Some(product)) => {
             let mut releases = product.release.iter().map(|release| release.version.get_ref());
             let fits = releases.any(|version| range.contains(version) && *version < pin);

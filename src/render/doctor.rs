@@ -58,8 +58,7 @@ fn findings(view: &mut View, diagnosis: &Diagnosis) {
     let unmet = diagnosis.requirements.iter().any(|one| one.verdict != Outcome::Holds);
     let many = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     let unasked = diagnosis.systems.iter().any(|system| {
-        let asked = diagnosis.report.probes.iter().any(|asked| asked.name == system.id);
-        asked && matches!(system.state, State::Unknown | State::TimedOut)
+        diagnosis.report.asked(&system.id).is_some() && matches!(system.state, State::Unknown | State::TimedOut)
     });
     let title = match (errors, warnings) {
         (0, 0) if unmet => "No error and no warning, but a requirement is not met".to_owned(),
@@ -138,9 +137,8 @@ fn asked(view: &mut View, diagnosis: &Diagnosis) {
 
 fn systems(view: &mut View, diagnosis: &Diagnosis) {
     view.heading(2, "Compute APIs");
-    let asked = |system: &System| diagnosis.report.probes.iter().any(|asked| asked.name == system.id);
     let probed = |system: &&System| match system.state {
-        State::Unknown => asked(system),
+        State::Unknown => diagnosis.report.asked(&system.id).is_some(),
         State::NotApplicable => false,
         _ => true,
     };

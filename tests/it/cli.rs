@@ -148,6 +148,10 @@ fn commands_are_for_the_versions_that_are_wanted() {
     assert!(commands("linux-no-gpu-healthy.toml", "torch==2.3.*").contains("torch==2.3.*\\\" torchvision --index-url"));
     assert!(!commands("windows-rtx3060-healthy.toml", "torch:cpu").contains("/whl/cu"));
     assert!(commands("windows-rtx3060-healthy.toml", "tensorflow<2.11").contains("tensorflow<2.11"));
+    assert!(
+        commands("linux-no-gpu-healthy.toml", "pytorch==2.3.*").contains("torch==2.3.*"),
+        "by the system's name, too"
+    );
     assert_eq!(commands("linux-no-gpu-healthy.toml", "torch>=99"), "[]");
     assert!(commands("linux-rtx4090-healthy.toml", "torch>=2").contains("/whl/cu"));
 }

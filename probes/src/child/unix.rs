@@ -66,7 +66,7 @@ pub(crate) fn before_interrupt(clean: impl FnOnce() + Send + 'static) {
                 libc::sigaddset(&mut signals, signal);
             }
         }
-        // Threads that come later inherit this, and so do children, who lift it again.
+        // Threads that come later inherit this, and so do children: our own lift it again, tools are ended by SIGKILL.
         (signals, libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()) == 0)
     };
     let unblock = move || {

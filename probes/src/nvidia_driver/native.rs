@@ -7,6 +7,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml as Library};
 
 use super::{Nvml, NvmlDevice};
+use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
 
 #[cfg(windows)]
@@ -39,7 +40,7 @@ fn tell(device: &Device<'_>) -> NvmlDevice {
 /// NVML's own number for an error of the wrapper (`nvmlReturn_t`).
 fn missing(error: &NvmlError) -> Missing {
     let code = match error {
-        NvmlError::LibloadingError(error) => return Missing::Garbled(error.to_string()),
+        NvmlError::LibloadingError(error) => return Missing::Garbled(reason(error)),
         NvmlError::FailedToLoadSymbol(what) => return Missing::Garbled(what.clone()),
         NvmlError::Uninitialized => 1,
         NvmlError::InvalidArg => 2,
