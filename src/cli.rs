@@ -104,12 +104,26 @@ pub struct Source {
     /// Do not probe these systems
     #[arg(long, value_name = "SYSTEM", value_delimiter = ',')]
     pub skip: Vec<String>,
-    /// How long one driver may take, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Option<f64>,
+    /// How to look at this machine
+    #[command(flatten)]
+    pub look: Look,
     /// Tell every question, its answer and its time on standard error
     #[arg(long)]
     pub trace: bool,
+}
+
+/// How to look at this machine.
+#[derive(Debug, Default, Args)]
+pub struct Look {
+    /// Also look at this Python interpreter or environment (may be given several times)
+    #[arg(long, value_name = "PATH")]
+    pub python: Vec<PathBuf>,
+    /// Also run a small computation on every device that is listed, and check its result
+    #[arg(long)]
+    pub deep: bool,
+    /// How long one driver may take, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<f64>,
 }
 
 /// Options of `probe`.
@@ -194,9 +208,9 @@ pub struct Record {
     /// What the machine is, in your words
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub host: String,
-    /// How long one driver may take, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Option<f64>,
+    /// How to look at this machine
+    #[command(flatten)]
+    pub look: Look,
 }
 
 /// The least severity that counts.

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the live host is told which program this is, once")]
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -18,7 +19,7 @@ use accelprobe_probes::host::{Host, Question};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use crate::cli::{Cli, Command, Doctor, Explain, Probe, Record, ShowMatrix, Source};
+use crate::cli::{Cli, Command, Doctor, Explain, Look, Probe, Record, ShowMatrix, Source};
 use crate::diagnosis::{self, Diagnosis, Outcome};
 use crate::input::{self, Input};
 use crate::judge::{self, Asked};
@@ -149,7 +150,7 @@ fn explain(options: &Explain) -> Result<u8, String> {
 }
 
 fn record(options: &Record) -> Result<u8, String> {
-    let host = live(options.timeout)?;
+    let host = live(&options.look)?;
     gather_live(&host, &Source::default());
     let heard = host.heard().into_iter().map(|(question, heard)| (question, heard.answer));
     let name = if options.host.is_empty() { "a machine" } else { &options.host };
@@ -174,7 +175,7 @@ impl Subject {
             return Err(accelprobe_probes::unknown("system", unknown, PROBES.iter().map(|probe| probe.name)));
         }
         match &source.from {
-            None => live(source.timeout).map(Subject::Live),
+            None => live(&source.look).map(Subject::Live),
             Some(path) => input::read(path).map(Subject::Read),
         }
     }
@@ -219,12 +220,25 @@ fn gather_live(host: &Arc<Memo<Live>>, source: &Source) -> Report {
     report
 }
 
-fn live(timeout: Option<f64>) -> Result<Arc<Memo<Live>>, String> {
+fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
     let program = std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))?;
-    let each = timeout.map(Duration::from_secs_f64);
+    let mut told = Vec::new();
+    if look.deep {
+        told.push(("deep", "yes".to_owned()));
+    }
+    if !look.python.is_empty() {
+        // A path that is no text could not be asked about, so it is refused instead of passed over.
+        let text = |path: &PathBuf| {
+            let absolute = std::path::absolute(path).ok().and_then(|path| path.to_str().map(str::to_owned));
+            absolute.ok_or_else(|| format!("--python {}: not a path in UTF-8", path.display()))
+        };
+        let paths = look.python.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+        told.push(("python", paths.join("\n")));
+    }
+    let each = look.timeout.map(Duration::from_secs_f64);
     // Two questions may follow one another in a probe; the rest is for everything that is not a child.
     let deadline = each.map_or(DEADLINE, |each| (each * 2 + Duration::from_secs(2)).max(DEADLINE.min(each * 3)));
-    let host = Arc::new(Memo::new(Live::new(program, deadline, each)));
+    let host = Arc::new(Memo::new(Live::new(program, deadline, each, told)));
     Live::finish_on_interrupt(&host);
     Ok(host)
 }

@@ -19,7 +19,10 @@ pub static PROBE: Probe = Probe {
         &DEVICE_VENDOR,
         &DEVICE_KIND,
         &DEVICE_MEMORY,
+        &DEVICE_UUID,
+        &DEVICE_LUID,
         &COMPUTE_CAPABILITY,
+        &GFX_TARGET,
         &KERNEL_MODULE,
         &ADAPTER_NAME,
         &ADAPTER_DRIVER,
@@ -36,7 +39,7 @@ static GPU_VENDORS: Key = Key::new(
     Scope::Host,
     "Vendors of the GPUs that the hardware shows: `nvidia`, `amd`, `intel`, `apple`, `qualcomm`. Empty where there is none.",
 );
-static PCI_ID: Key =
+pub(crate) static PCI_ID: Key =
     Key::new("pci-id", Kind::Text, Scope::Device, "Vendor and device number on the PCI bus, as in `10de:2684`.");
 pub(crate) static DEVICE_VENDOR: Key = Key::new("device-vendor", Kind::Text, Scope::Device, "Who made the device.");
 pub(crate) static DEVICE_KIND: Key = Key::new(
@@ -47,6 +50,24 @@ pub(crate) static DEVICE_KIND: Key = Key::new(
 );
 pub(crate) static DEVICE_MEMORY: Key =
     Key::new("device-memory-bytes", Kind::Number, Scope::Device, "The device's own memory in bytes.");
+pub(crate) static DEVICE_UUID: Key = Key::new(
+    "device-uuid",
+    Kind::Text,
+    Scope::Device,
+    "A stand-in for the device's UUID, the same for every API within one run: it joins what they say of one device.",
+);
+pub(crate) static DEVICE_LUID: Key = Key::new(
+    "device-luid",
+    Kind::Text,
+    Scope::Device,
+    "The number that Windows gives the adapter until the next start, 16 hexadecimal digits: it joins as the UUID does.",
+);
+pub(crate) static GFX_TARGET: Key = Key::new(
+    "gfx-target",
+    Kind::Text,
+    Scope::Device,
+    "AMD's name for a GPU's instruction set, whole, as in `gfx90a` or `gfx1151`.",
+);
 pub(crate) static COMPUTE_CAPABILITY: Key = Key::new(
     "compute-capability",
     Kind::Version,

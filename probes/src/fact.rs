@@ -51,6 +51,10 @@ pub enum Scope {
     Icd,
     /// One library on disk.
     Library,
+    /// One Python environment.
+    Environment,
+    /// One package in a Python environment.
+    Package,
 }
 
 impl Key {
@@ -154,6 +158,27 @@ pub enum Subject {
     Icd(String),
     /// A library on disk, by its path.
     Library(String),
+    /// A Python environment, by its folder.
+    Environment(String),
+    /// A package in a Python environment.
+    Package {
+        /// The folder of the environment.
+        environment: String,
+        /// The package's name as PyPI spells it: lower case, with dashes.
+        name: String,
+    },
+}
+
+impl Subject {
+    /// Whether facts about `other` count where this is judged: its own, and those of what it is part of. The machine
+    /// stands for all that is on it.
+    pub fn concerns(&self, other: &Subject) -> bool {
+        match (self, other) {
+            (Subject::Host, _) | (_, Subject::Host) => true,
+            (Subject::Package { environment, .. }, Subject::Environment(folder)) => environment == folder,
+            _ => self == other,
+        }
+    }
 }
 
 impl fmt::Display for Subject {
@@ -163,6 +188,8 @@ impl fmt::Display for Subject {
             Subject::Device(id) => write!(f, "device {id}"),
             Subject::Icd(id) => write!(f, "icd {id}"),
             Subject::Library(path) => write!(f, "library {path}"),
+            Subject::Environment(folder) => write!(f, "environment {folder}"),
+            Subject::Package { environment, name } => write!(f, "package {name} in {environment}"),
         }
     }
 }
@@ -176,7 +203,15 @@ impl FromStr for Subject {
             Some(("device", id)) => Ok(Subject::Device(id.to_owned())),
             Some(("icd", id)) => Ok(Subject::Icd(id.to_owned())),
             Some(("library", path)) => Ok(Subject::Library(path.to_owned())),
-            _ => Err(format!("`{text}` is no subject: expected `host`, `device ID`, `icd ID` or `library PATH`")),
+            Some(("environment", folder)) => Ok(Subject::Environment(folder.to_owned())),
+            Some(("package", package)) if package.contains(" in ") => {
+                let (name, environment) = package.split_once(" in ").unwrap_or((package, ""));
+                Ok(Subject::Package { environment: environment.to_owned(), name: name.to_owned() })
+            }
+            _ => Err(format!(
+                "`{text}` is no subject: expected `host`, `device ID`, `icd ID`, `library PATH`, `environment FOLDER` or \
+                 `package NAME in FOLDER`"
+            )),
         }
     }
 }
@@ -253,7 +288,7 @@ impl<'de> Deserialize<'de> for Fact {
 struct FactShape {
     /// Name of the fact, see docs/facts.md.
     key: String,
-    /// `host`, `device ID`, `icd API:MANIFEST` or `library PATH`.
+    /// `host`, `device ID`, `icd API:MANIFEST`, `library PATH`, `environment FOLDER` or `package NAME in FOLDER`.
     subject: String,
     /// What is known.
     value: Option<ValueShape>,

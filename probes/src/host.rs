@@ -50,6 +50,8 @@ pub enum Question {
     Run(Command),
     /// What our own child answers after it asked a vendor library.
     Native(Query),
+    /// What the user told this run, by the option's name: `python` (paths, one a line) or `deep`.
+    Told(String),
 }
 
 /// A tool to run. Everything it starts ends with it.
@@ -132,6 +134,7 @@ impl Question {
             Question::Registry(_) => "registry",
             Question::Run(_) => "run",
             Question::Native(_) => "native",
+            Question::Told(_) => "told",
         }
     }
 
@@ -145,7 +148,8 @@ impl Question {
             | Question::Image(text)
             | Question::Library(text)
             | Question::Env(text)
-            | Question::Registry(text) => text.clone(),
+            | Question::Registry(text)
+            | Question::Told(text) => text.clone(),
             Question::Run(command) => words(std::iter::once(&command.program).chain(&command.arguments)),
             Question::Native(query) => {
                 let settings = query.environment.iter().map(|(name, value)| format!("{name}={value}"));
@@ -185,6 +189,7 @@ impl FromStr for Question {
             "library" => Question::Library(owned),
             "env" => Question::Env(owned),
             "registry" => Question::Registry(owned),
+            "told" => Question::Told(owned),
             "run" => {
                 let mut words = split_words(text).into_iter();
                 let program = words.next().ok_or("`run` needs a program")?;
@@ -269,6 +274,11 @@ impl dyn Host + '_ {
     /// A value of the Windows registry.
     pub fn registry(&self, key: &str, value: &str) -> Option<String> {
         self.ask(&Question::Registry(format!("{key}@{value}"))).ok()
+    }
+
+    /// Whether small computations are wanted, by `--deep`.
+    pub fn is_deep(&self) -> bool {
+        self.ask(&Question::Told("deep".to_owned())).is_ok()
     }
 
     /// Operating system of the asked machine: `linux`, `windows` or `macos`.

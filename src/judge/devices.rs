@@ -71,7 +71,7 @@ fn one(report: &Report, subject: &Subject) -> Device {
             .or_else(|| text("opencl-driver"))
             .or_else(|| text("kernel-module")),
         compute_capability: text("compute-capability"),
-        gfx: None,
+        gfx: text("gfx-target"),
         memory_bytes: report.number(subject, "device-memory-bytes"),
         seen_by: names().filter(|(key, _)| text(key).is_some()).map(|(_, api)| api.to_owned()).collect(),
         vendor,

@@ -39,7 +39,9 @@ pub(super) fn by_rules(case: &Case<'_>) -> Vec<Finding> {
 
 /// What a row is judged for: the subjects of the narrowest fact that it requires.
 fn subjects(report: &Report, row: &Row) -> Vec<Subject> {
-    let narrow = row.require.keys().chain(row.when.keys()).find(|key| key.scope != Scope::Host);
+    let keys = || row.require.keys().chain(row.when.keys());
+    // What is part of something else is narrower than that.
+    let narrow = keys().find(|key| key.scope == Scope::Package).or_else(|| keys().find(|key| key.scope != Scope::Host));
     match narrow {
         Some(key) => report.subjects(key.name).into_iter().cloned().collect(),
         None => vec![Subject::Host],
@@ -50,7 +52,7 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
     Finding {
         code: rule.code.clone(),
         severity: row.severity.unwrap_or(rule.severity),
-        subject: shown(subject).to_owned(),
+        subject: shown(subject),
         message: fill(&rule.message, case.ground.report, subject),
         evidence: evidence(case.ground.report, row, subject),
         rule: rule.id.clone(),
@@ -65,7 +67,7 @@ fn evidence(report: &Report, row: &Row, subject: &Subject) -> Vec<Evidence> {
     for key in row.require.keys().chain(row.when.keys()) {
         let about = |fact: &&Fact| match key.scope {
             Scope::Host => fact.subject == Subject::Host,
-            _ => fact.subject == *subject || *subject == Subject::Host,
+            _ => subject.concerns(&fact.subject),
         };
         for fact in report.all(key.name).filter(about).take(MOST_ORIGINS) {
             let told = evidence_of(fact);
@@ -91,12 +93,14 @@ fn value_of(fact: &Fact) -> String {
 }
 
 /// A subject as people know it.
-fn shown(subject: &Subject) -> &str {
+fn shown(subject: &Subject) -> String {
     match subject {
-        Subject::Host => "this machine",
-        Subject::Icd(id) => id.split_once(':').map_or(id.as_str(), |(_, manifest)| manifest),
-        Subject::Device(id) => id,
-        Subject::Library(path) => path,
+        Subject::Host => "this machine".to_owned(),
+        Subject::Icd(id) => id.split_once(':').map_or(id.as_str(), |(_, manifest)| manifest).to_owned(),
+        Subject::Device(id) => id.clone(),
+        Subject::Library(path) => path.clone(),
+        Subject::Environment(folder) => folder.clone(),
+        Subject::Package { environment, name } => format!("{name} in {environment}"),
     }
 }
 
@@ -114,7 +118,7 @@ fn fill(message: &str, report: &Report, subject: &Subject) -> String {
             exact.or_else(|| facts().find(|fact| fact.value.is_ok())).or_else(|| facts().next())
         };
         match key {
-            "subject" => filled.push_str(shown(subject)),
+            "subject" => filled.push_str(&shown(subject)),
             _ => filled.push_str(&fact().map_or_else(|| "unknown".to_owned(), value_of)),
         }
         rest = behind;

@@ -135,7 +135,7 @@ impl Condition {
     fn holds_of(&self, key: &Key, report: &Report, subject: &Subject) -> Truth {
         let about = |fact: &&Fact| match key.scope {
             Scope::Host => fact.subject == Subject::Host,
-            _ => fact.subject == *subject || *subject == Subject::Host,
+            _ => subject.concerns(&fact.subject),
         };
         let facts: Vec<&Fact> = report.all(key.name).filter(about).collect();
         let values = || facts.iter().filter_map(|fact| fact.value.as_ref().ok());

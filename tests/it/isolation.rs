@@ -15,7 +15,7 @@ use crate::tool::PROGRAM;
 const TIME: Duration = Duration::from_secs(2);
 
 fn host(time: Duration) -> Arc<Live> {
-    Arc::new(Live::new(PathBuf::from(PROGRAM), Duration::from_secs(20), Some(time)))
+    Arc::new(Live::new(PathBuf::from(PROGRAM), Duration::from_secs(20), Some(time), Vec::new()))
 }
 
 fn ask(host: &dyn Host, kind: &str) -> Answer {
@@ -58,7 +58,7 @@ fn every_way_to_die_is_told_apart() {
 
 #[test]
 fn the_deadline_of_the_run_ends_every_child() {
-    let live = Live::new(PathBuf::from(PROGRAM), Duration::from_millis(300), None);
+    let live = Live::new(PathBuf::from(PROGRAM), Duration::from_millis(300), None, Vec::new());
     let start = Instant::now();
     assert_eq!(ask(&live, "hang"), Err(Missing::TimedOut));
     assert!(start.elapsed() < Duration::from_secs(2));
@@ -67,7 +67,7 @@ fn the_deadline_of_the_run_ends_every_child() {
 
 #[test]
 fn a_child_that_cannot_be_started_is_not_a_missing_library() {
-    let live = Live::new(PathBuf::from("/no/such/program"), TIME, None);
+    let live = Live::new(PathBuf::from("/no/such/program"), TIME, None, Vec::new());
     assert!(matches!(ask(&live, "fine"), Err(Missing::Unasked(_))));
     live.finish();
 }

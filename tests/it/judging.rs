@@ -53,6 +53,8 @@ fn fact() -> impl Strategy<Value = Fact> {
                 Scope::Device => Subject::Device(format!("0000:0{number}:00.0")),
                 Scope::Icd => Subject::Icd(format!("vulkan:/{number}.json")),
                 Scope::Library => Subject::Library(format!("/lib/{number}/libcuda.so.1")),
+                Scope::Environment => Subject::Environment(format!("/env/{number}")),
+                Scope::Package => Subject::Package { environment: format!("/env/{number}"), name: "torch".to_owned() },
             };
             let value = if missing { Err(Missing::TimedOut) } else { Ok(value) };
             Fact { key, subject, value, origin: Origin::Given("by a test".into()) }

@@ -80,6 +80,8 @@ pub struct Live {
     deadline: Instant,
     /// Time for each child, in place of the defaults.
     time: Option<Duration>,
+    /// What the user told this run, by the option's name.
+    told: Vec<(&'static str, String)>,
     redactor: Redactor,
     scratch: OnceLock<Option<PathBuf>>,
     children: AtomicUsize,
@@ -90,13 +92,19 @@ pub struct Live {
 
 impl Live {
     /// The machine, with a deadline for everything that is asked of it. `executable` is this tool, which starts itself
-    /// as its own child; `time` replaces every child's own limit.
-    pub fn new(executable: PathBuf, deadline: Duration, time: Option<Duration>) -> Live {
+    /// as its own child; `time` replaces every child's own limit; `told` is what [`Question::Told`] answers.
+    pub fn new(
+        executable: PathBuf,
+        deadline: Duration,
+        time: Option<Duration>,
+        told: Vec<(&'static str, String)>,
+    ) -> Live {
         child::adopt_orphans();
         Live {
             executable,
             deadline: Instant::now() + deadline,
             time,
+            told,
             redactor: Redactor::new(sys::home(), sys::user(), sys::host_name()),
             scratch: OnceLock::new(),
             children: AtomicUsize::new(0),
@@ -217,6 +225,10 @@ impl Host for Live {
             Question::Registry(key) => sys::registry(key),
             Question::Run(command) => self.run(command),
             Question::Native(query) => self.native(query),
+            Question::Told(name) => {
+                let told = self.told.iter().find(|(option, _)| option == name);
+                told.map(|(_, value)| value.clone()).ok_or(Missing::NotFound)
+            }
         };
         match answer {
             Ok(text) => Ok(self.redactor.hide(&text)),

@@ -29,6 +29,11 @@ pub struct Recording {
     pub expected: Option<Vec<String>>,
     /// Operating system and architecture, the answer to [`Question::System`].
     pub system: String,
+    /// Whether the machine holds nothing else: a file, a variable, a registry key or a tool that is not listed is then
+    /// not found instead of not recorded. For recordings that are written by hand; what a library would answer stays
+    /// unknown all the same.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub complete: bool,
     /// One section for each other kind of question.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     read: Section,
@@ -48,6 +53,8 @@ pub struct Recording {
     run: Section,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     native: Section,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    told: Section,
 }
 
 type Section = BTreeMap<String, Recorded>;
@@ -95,6 +102,7 @@ impl Recording {
             Question::Registry(_) => &self.registry,
             Question::Run(_) => &self.run,
             Question::Native(_) => &self.native,
+            Question::Told(_) => &self.told,
         })
     }
 
@@ -110,17 +118,30 @@ impl Recording {
             Question::Registry(_) => &mut self.registry,
             Question::Run(_) => &mut self.run,
             Question::Native(_) => &mut self.native,
+            Question::Told(_) => &mut self.told,
         })
     }
 }
 
 impl Host for Recording {
     fn ask(&self, question: &Question) -> Answer {
+        let otherwise = match question {
+            // What a run was told is all in its recording.
+            Question::Told(_) => Missing::NotFound,
+            Question::Native(_) => Missing::NotRecorded,
+            _ if self.complete => Missing::NotFound,
+            _ => Missing::NotRecorded,
+        };
         match self.section(question) {
             None => Ok(self.system.clone()),
-            Some(section) => section.get(&question.text()).map_or(Err(Missing::NotRecorded), |found| found.0.clone()),
+            Some(section) => section.get(&question.text()).map_or(Err(otherwise), |found| found.0.clone()),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Serialize for Recorded {
