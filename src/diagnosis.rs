@@ -163,8 +163,10 @@ pub struct PythonEnvironment {
     pub path: String,
     /// Its version.
     pub python: Option<String>,
-    /// `venv`, `conda` or `system`.
+    /// `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`.
     pub kind: String,
+    /// `active` where commands such as `python3` use it, `named` where `--python` names it, else `other`.
+    pub role: String,
     /// The packages that matter, with their versions.
     pub packages: BTreeMap<String, String>,
 }

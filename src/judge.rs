@@ -7,7 +7,7 @@ mod recommend;
 mod systems;
 mod wants;
 
-use accelprobe_probes::fact::{Report, Value};
+use accelprobe_probes::fact::{Report, Subject, Value};
 
 use crate::diagnosis::{Citation, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl};
 use crate::matrix::condition::Ground;
@@ -64,7 +64,7 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         host: summary(&report, environment),
         devices: devices::all(&report),
         systems: systems::all(&case),
-        environments: python(&report),
+        environments: environments(&report),
         findings,
         recommendations,
         wants,
@@ -147,7 +147,7 @@ fn environment(report: &Report) -> Option<Environment> {
 
 fn summary(report: &Report, environment: Option<Environment>) -> HostSummary {
     let text = |key: &str| report.host(key).map(Value::to_string).filter(|text| !text.is_empty());
-    let number = |key: &str| report.number(&accelprobe_probes::fact::Subject::Host, key);
+    let number = |key: &str| report.number(&Subject::Host, key);
     let flag = |key: &str| match report.host(key) {
         Some(Value::Flag(flag)) => Some(*flag),
         _ => None,
@@ -171,13 +171,28 @@ fn summary(report: &Report, environment: Option<Environment>) -> HostSummary {
     }
 }
 
-fn python(report: &Report) -> Vec<PythonEnvironment> {
-    let text = |key: &str| report.host(key).map(Value::to_string);
-    let Some(path) = text("python-path") else { return Vec::new() };
-    vec![PythonEnvironment {
-        path,
-        python: text("python"),
-        kind: text("python-environment").unwrap_or_default(),
-        packages: Default::default(),
-    }]
+/// The Python environments with their packages, in the order in which they were found.
+fn environments(report: &Report) -> Vec<PythonEnvironment> {
+    let packages = |folder: &str| {
+        let versions = report.all("package-version").filter_map(|fact| match &fact.subject {
+            Subject::Package { environment, name } if environment == folder => {
+                let version = fact.value.as_ref().map_or_else(|_| "unknown".to_owned(), Value::to_string);
+                Some((name.clone(), version))
+            }
+            _ => None,
+        });
+        versions.collect()
+    };
+    let one = |subject: &Subject| {
+        let Subject::Environment(folder) = subject else { return None };
+        let text = |key: &str| report.about(subject, key).map(Value::to_string);
+        Some(PythonEnvironment {
+            path: text("environment-interpreter").unwrap_or_else(|| folder.clone()),
+            python: text("environment-python"),
+            kind: text("environment-kind").unwrap_or_default(),
+            role: text("environment-role").unwrap_or_default(),
+            packages: packages(folder),
+        })
+    };
+    report.subjects("environment-kind").into_iter().filter_map(one).collect()
 }

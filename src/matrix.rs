@@ -10,6 +10,7 @@ mod parse;
 mod product;
 mod rule;
 mod system;
+pub(crate) mod template;
 
 use std::collections::BTreeMap;
 

@@ -4,13 +4,18 @@
 //! the library itself were missing. So the header is read first, by the parent, and only what can be loaded is.
 //! References: the System V ABI (gABI) for ELF; Microsoft's PE Format.
 
+use object::read::coff::SectionTable;
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::read::pe::{ImageNtHeaders, optional_header_magic};
+use object::read::pe::{DataDirectories, ImageNtHeaders, optional_header_magic};
 use object::{Endianness, LittleEndian as LE, ReadRef, elf, pe};
 use serde::{Deserialize, Serialize};
 
 /// The machine of a Mach-O file that holds code for several.
 const UNIVERSAL: &str = "universal";
+/// As many needed libraries and folders are read; no library has more.
+const MOST_NAMES: usize = 256;
+/// The largest section of a PE image that is read for its imports, in bytes.
+const LARGEST_SECTION: u32 = 64 << 20;
 
 /// The header of an executable image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +33,13 @@ pub struct Image {
     /// The libraries it asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needed: Vec<String>,
+    /// Folders in which it looks for them itself (`DT_RUNPATH` of ELF, or `DT_RPATH` where there is none), `$ORIGIN` standing
+    /// for its own folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub search: Vec<String>,
+    /// Whether those folders serve what it needs in turn, as those of `DT_RPATH` do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inherited: bool,
     /// Whether the file is as long as its header says; a cut one kills who maps it.
     pub complete: bool,
 }
@@ -49,8 +61,20 @@ impl Image {
     }
 
     fn mach_o(machine: &str) -> Image {
-        let machine = machine.to_owned();
-        Image { format: "mach-o".to_owned(), bits: 64, machine, soname: None, needed: Vec::new(), complete: true }
+        Image::new("mach-o", 64, machine.to_owned())
+    }
+
+    fn new(format: &str, bits: u8, machine: String) -> Image {
+        Image {
+            format: format.to_owned(),
+            bits,
+            machine,
+            soname: None,
+            needed: Vec::new(),
+            search: Vec::new(),
+            inherited: false,
+            complete: true,
+        }
     }
 
     /// Whether a process of this architecture could map the image.
@@ -80,15 +104,14 @@ where
         .map(|segment| segment.p_offset(endian).into().saturating_add(segment.p_filesz(endian).into()))
         .max()
         .unwrap_or(0);
-    let mut image =
-        Image { format: "elf".to_owned(), bits, machine, soname: None, needed: Vec::new(), complete: end <= length };
+    let mut image = Image { complete: end <= length, ..Image::new("elf", bits, machine) };
     if image.complete {
         read_dynamic::<H, R>(&mut image, segments, endian, data);
     }
     Ok(image)
 }
 
-/// Fills in soname and needed libraries; leaves them out where the dynamic section cannot be read.
+/// Fills in soname, needed libraries and where they are looked for; leaves them out where the dynamic section cannot be read.
 fn read_dynamic<'data, H, R>(image: &mut Image, segments: &[H::ProgramHeader], endian: Endianness, data: R)
 where
     H: FileHeader<Endian = Endianness>,
@@ -119,11 +142,14 @@ where
         Some(String::from_utf8_lossy(bytes).into_owned())
     };
     image.soname = value_of(elf::DT_SONAME).and_then(text_at);
+    let search = value_of(elf::DT_RUNPATH).or_else(|| value_of(elf::DT_RPATH)).and_then(text_at).unwrap_or_default();
+    image.search = search.split(':').filter(|folder| !folder.is_empty()).take(MOST_NAMES).map(str::to_owned).collect();
+    image.inherited = !image.search.is_empty() && value_of(elf::DT_RUNPATH).is_none();
     image.needed = entries
         .iter()
         .filter(|entry| entry.d_tag(endian) == elf::DT_NEEDED)
         .filter_map(|entry| text_at(entry.d_val(endian).into()))
-        .take(256)
+        .take(MOST_NAMES)
         .collect();
 }
 
@@ -139,7 +165,7 @@ fn pe_headers<'data, H: ImageNtHeaders, R: ReadRef<'data>>(data: R, length: u64,
     let bad = |what: object::Error| format!("damaged PE header: {what}");
     let dos = pe::ImageDosHeader::parse(data).map_err(bad)?;
     let mut offset = dos.nt_headers_offset().into();
-    let (headers, _) = H::parse(data, &mut offset).map_err(bad)?;
+    let (headers, directories) = H::parse(data, &mut offset).map_err(bad)?;
     let machine = match headers.file_header().machine.get(LE) {
         pe::IMAGE_FILE_MACHINE_AMD64 => "x86_64".to_owned(),
         pe::IMAGE_FILE_MACHINE_ARM64 => "aarch64".to_owned(),
@@ -151,7 +177,37 @@ fn pe_headers<'data, H: ImageNtHeaders, R: ReadRef<'data>>(data: R, length: u64,
         .iter()
         .map(|section| u64::from(section.pointer_to_raw_data.get(LE)) + u64::from(section.size_of_raw_data.get(LE)));
     let end = ends.max().unwrap_or(0);
-    Ok(Image { format: "pe".to_owned(), bits, machine, soname: None, needed: Vec::new(), complete: end <= length })
+    let mut image = Image { complete: end <= length, ..Image::new("pe", bits, machine) };
+    if image.complete {
+        image.needed = imports(data, &directories, &sections).unwrap_or_default();
+    }
+    Ok(image)
+}
+
+/// The libraries in the import directory; nothing where it cannot be read.
+fn imports<'data, R: ReadRef<'data>>(
+    data: R,
+    directories: &DataDirectories<'data>,
+    sections: &SectionTable<'data>,
+) -> Option<Vec<String>> {
+    let at = directories.get(pe::IMAGE_DIRECTORY_ENTRY_IMPORT)?.virtual_address.get(LE);
+    let within = |section: &&pe::ImageSectionHeader| {
+        let start = section.virtual_address.get(LE);
+        (start..start.saturating_add(section.size_of_raw_data.get(LE))).contains(&at)
+    };
+    // The reader takes a section whole, and that of a library full of kernels is far larger than its imports.
+    if sections.iter().find(within)?.size_of_raw_data.get(LE) > LARGEST_SECTION {
+        return None;
+    }
+    let table = directories.import_table(data, sections).ok()??;
+    let mut descriptors = table.descriptors().ok()?;
+    let mut names = Vec::new();
+    while let Ok(Some(descriptor)) = descriptors.next()
+        && names.len() < MOST_NAMES
+    {
+        names.push(String::from_utf8_lossy(table.name(descriptor.name.get(LE)).ok()?).into_owned());
+    }
+    Some(names)
 }
 
 #[cfg(test)]

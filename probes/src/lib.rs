@@ -8,15 +8,20 @@ pub mod child;
 pub mod cuda;
 pub mod environment;
 pub mod fact;
+mod framework;
 pub mod host;
 pub mod image;
+pub mod jax;
 pub mod ladder;
 pub mod machine;
 mod manifest;
 pub mod nvidia_driver;
 pub mod opencl;
 pub mod python;
+pub mod pytorch;
+mod resolve;
 mod search_path;
+pub mod tensorflow;
 pub mod version;
 pub mod vulkan;
 
@@ -55,6 +60,9 @@ pub static PROBES: &[&Probe] = &[
     &vulkan::PROBE,
     &opencl::PROBE,
     &python::PROBE,
+    &pytorch::PROBE,
+    &tensorflow::PROBE,
+    &jax::PROBE,
 ];
 
 /// Asks the probes that `wanted` names, each in a thread of its own, until the time is up. A probe that has not answered

@@ -1,18 +1,45 @@
-//! The active Python: which interpreter a command such as `python3 -m pip` would use, and its version.
+//! Python environments and the packages in them that matter here.
 //!
-//! Asks for an activated environment first (`VIRTUAL_ENV`, `CONDA_PREFIX`), then the search path. Versions are read from
-//! `pyvenv.cfg` and from file names; the interpreter is never run and nothing is imported.
-//! References: PEP 405 (`pyvenv.cfg`), PEP 668 (`EXTERNALLY-MANAGED`).
+//! Looks at the active environment (`VIRTUAL_ENV`, `CONDA_PREFIX`, else the first interpreter on the search path), at those
+//! that the user names with `--python`, and at those in the folders of pyenv, conda, uv, pipx and their like, in the registry of
+//! Windows and of the Store. Versions come from `pyvenv.cfg` and file names, packages from the folders of their metadata. No
+//! interpreter is run and nothing is imported. It cannot tell what a package does when it is imported, nor an environment that is
+//! in none of these places.
+//! References: PEP 405, PEP 503, PEP 508, PEP 514, the specification of installed projects.
+
+pub(crate) mod environments;
+pub(crate) mod packages;
+mod requirement;
 
 use crate::Probe;
-use crate::fact::{Fact, Key, Kind, Scope, Value, version};
+use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Question};
-use crate::search_path;
+
+use environments::{Environment, Role, environments};
+use packages::{matters, missing_requirements, packages};
 
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "python",
-    keys: &[&PYTHON, &PYTHON_PATH, &PYTHON_ENVIRONMENT],
+    keys: &[
+        &PYTHON,
+        &PYTHON_PATH,
+        &PYTHON_ENVIRONMENT,
+        &ENVIRONMENT_KIND,
+        &ENVIRONMENT_ROLE,
+        &ENVIRONMENT_PYTHON,
+        &ENVIRONMENT_INTERPRETER,
+        &ENVIRONMENT_PACKAGES,
+        &PACKAGE_VERSION,
+        &PACKAGE_LACKS,
+        &PACKAGE_BUILD,
+        &PACKAGE_CUDA,
+        &PACKAGE_CUDNN,
+        &PACKAGE_ROCM,
+        &PACKAGE_ARCHITECTURES,
+        &PACKAGE_MISSING_LIBRARIES,
+        &PACKAGE_WANTS_FIRST,
+    ],
     ask,
     climb: None,
     native: None,
@@ -25,81 +52,132 @@ static PYTHON_ENVIRONMENT: Key = Key::new(
     "python-environment",
     Kind::Text,
     Scope::Host,
-    "What the active interpreter belongs to: `venv`, `conda` or `system`.",
+    "What the active interpreter belongs to: `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`.",
+);
+static ENVIRONMENT_KIND: Key = Key::new(
+    "environment-kind",
+    Kind::Text,
+    Scope::Environment,
+    "What made a Python environment: `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`.",
+);
+pub(crate) static ENVIRONMENT_ROLE: Key = Key::new(
+    "environment-role",
+    Kind::Text,
+    Scope::Environment,
+    "`active` where commands such as `python3` use it, `named` where the user named it, else `other`.",
+);
+static ENVIRONMENT_PYTHON: Key =
+    Key::new("environment-python", Kind::Version, Scope::Environment, "Version of the environment's Python.");
+static ENVIRONMENT_INTERPRETER: Key =
+    Key::new("environment-interpreter", Kind::Text, Scope::Environment, "Path of the environment's interpreter.");
+static ENVIRONMENT_PACKAGES: Key = Key::new(
+    "environment-packages",
+    Kind::Set,
+    Scope::Environment,
+    "Names of the packages in the environment that matter here: frameworks, runtimes and what those need of a vendor.",
+);
+pub(crate) static PACKAGE_VERSION: Key =
+    Key::new("package-version", Kind::Version, Scope::Package, "Version of an installed package, by its metadata.");
+static PACKAGE_LACKS: Key = Key::new(
+    "package-lacks",
+    Kind::Set,
+    Scope::Package,
+    "Packages that a package requires on this machine, by its metadata, and that its environment does not have.",
+);
+pub(crate) static PACKAGE_BUILD: Key = Key::new(
+    "package-build",
+    Kind::Text,
+    Scope::Package,
+    "What a framework was built to compute on: `cuda`, `rocm`, `xpu`, `directml`, `metal` or `cpu`.",
+);
+pub(crate) static PACKAGE_CUDA: Key =
+    Key::new("package-cuda", Kind::Version, Scope::Package, "The CUDA that a package was built for.");
+pub(crate) static PACKAGE_CUDNN: Key =
+    Key::new("package-cudnn", Kind::Version, Scope::Package, "The cuDNN that a package was built for.");
+pub(crate) static PACKAGE_ROCM: Key =
+    Key::new("package-rocm", Kind::Version, Scope::Package, "The ROCm that a package was built for.");
+pub(crate) static PACKAGE_ARCHITECTURES: Key = Key::new(
+    "package-architectures",
+    Kind::Set,
+    Scope::Package,
+    "The instruction sets of GPUs for which a package holds code: `sm_86`, `compute_90` (PTX), `gfx1100`.",
+);
+pub(crate) static PACKAGE_MISSING_LIBRARIES: Key = Key::new(
+    "package-missing-libraries",
+    Kind::Set,
+    Scope::Package,
+    "Libraries that a package's own need and that a loader would not find.",
+);
+pub(crate) static PACKAGE_WANTS_FIRST: Key = Key::new(
+    "package-wants-first",
+    Kind::Text,
+    Scope::Package,
+    "The first library that would not be found, and the file that needs it.",
 );
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
-    for (variable, kind) in [("VIRTUAL_ENV", "venv"), ("CONDA_PREFIX", "conda")] {
-        let question = Question::Env(variable.to_owned());
-        if let Some(root) = host.ask(&question).ok().filter(|root| !root.is_empty()) {
-            let (version, origin) = environment_version(host, &root, kind);
-            return vec![
-                PYTHON.host(version, &origin),
-                PYTHON_PATH.host(Value::Text(interpreter(host, &root, kind)), &question),
-                PYTHON_ENVIRONMENT.host(Value::from(kind), &question),
-            ];
+    let all = environments(host);
+    let mut facts = ask_active(host, all.first());
+    for environment in &all {
+        ask_environment(host, environment, &mut facts);
+    }
+    facts
+}
+
+/// The facts about the interpreter that a command would use.
+fn ask_active(host: &dyn Host, first: Option<&Environment>) -> Vec<Fact> {
+    match first.filter(|environment| environment.role == Role::Active) {
+        Some(active) => vec![
+            PYTHON.host(active.version.0.clone(), &active.version.1),
+            PYTHON_PATH.host(Value::Text(active.interpreter.clone()), &active.origin),
+            PYTHON_ENVIRONMENT.host(Value::from(active.kind), &active.origin),
+        ],
+        None => {
+            let path = Question::Env("PATH".to_owned());
+            let missing = host.ask(&path).err().filter(|missing| *missing == Missing::NotRecorded);
+            vec![PYTHON.host(missing.unwrap_or(Missing::NotFound), &path)]
         }
     }
-    let path = Question::Env("PATH".to_owned());
-    let names = if host.is_windows() { ["python", "py"] } else { ["python3", "python"] };
-    let Some(found) = names.into_iter().find_map(|name| search_path::find(host, name)) else {
-        let missing = host.ask(&path).err().filter(|missing| *missing == Missing::NotRecorded);
-        return vec![PYTHON.host(missing.unwrap_or(Missing::NotFound), &path)];
+}
+
+fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<Fact>) {
+    let subject = || Subject::Environment(environment.root.clone());
+    let role = match environment.role {
+        Role::Active => "active",
+        Role::Named => "named",
+        Role::Other => "other",
     };
-    let node = Question::Node(found.clone());
-    let target = host.ask(&node).ok().and_then(|node| Some(node.split_once(" -> ")?.1.to_owned()));
-    let version = match found.split_once("/shims/") {
-        // pyenv puts a script in front of its interpreters and keeps the choice in a file.
-        Some((root, _)) => {
-            host.read(&format!("{root}/version")).and_then(|text| version(text.lines().next().unwrap_or_default()))
+    let origin = &environment.origin;
+    facts.push(ENVIRONMENT_KIND.of(subject(), Value::from(environment.kind), origin));
+    facts.push(ENVIRONMENT_ROLE.of(subject(), Value::from(role), origin));
+    facts.push(ENVIRONMENT_PYTHON.of(subject(), environment.version.0.clone(), &environment.version.1));
+    facts.push(ENVIRONMENT_INTERPRETER.of(subject(), Value::Text(environment.interpreter.clone()), origin));
+    let installed = packages(host, environment);
+    let python = environment.version.0.as_ref().map(ToString::to_string).unwrap_or_default();
+    let ours: Vec<_> = installed.values().filter(|package| matters(&package.name)).collect();
+    let site = environment.sites.first().map_or_else(|| origin.clone(), |site| Question::List(site.clone()));
+    let names = ours.iter().map(|package| package.name.clone()).collect();
+    facts.push(ENVIRONMENT_PACKAGES.of(subject(), Value::Set(names), &site));
+    for package in ours {
+        let subject = || Subject::Package { environment: environment.root.clone(), name: package.name.clone() };
+        let listed = Question::List(package.site.clone());
+        let number = package.version.as_deref().map_or(Err(Missing::NotFound), version);
+        facts.push(PACKAGE_VERSION.of(subject(), number, &listed));
+        let lacks = missing_requirements(host, package, &installed, &python).unwrap_or_default();
+        if !lacks.is_empty() {
+            facts.push(PACKAGE_LACKS.of(subject(), Value::Set(lacks), &packages::metadata_of(host, package)));
         }
-        None => version_in_name(target.as_deref().unwrap_or(&found)),
-    };
-    vec![
-        PYTHON.host(version, &node),
-        PYTHON_PATH.host(Value::Text(found), &path),
-        PYTHON_ENVIRONMENT.host(Value::from("system"), &path),
-    ]
-}
-
-fn interpreter(host: &dyn Host, root: &str, kind: &str) -> String {
-    match (host.is_windows(), kind) {
-        (true, "conda") => format!(r"{root}\python.exe"),
-        (true, _) => format!(r"{root}\Scripts\python.exe"),
-        (false, _) => format!("{root}/bin/python3"),
     }
-}
-
-fn environment_version(host: &dyn Host, root: &str, kind: &str) -> (Result<Value, Missing>, Question) {
-    if kind == "conda" {
-        let records = Question::List(format!("{root}/conda-meta"));
-        let found = host.ask(&records).and_then(|names| {
-            let record = names.lines().find_map(|name| {
-                name.strip_prefix("python-").filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-            });
-            let number = record.map(|record| record.split('-').next().unwrap_or_default());
-            number.map_or(Err(Missing::NotFound), version)
-        });
-        return (found, records);
-    }
-    let config = Question::Read(format!("{root}/pyvenv.cfg"));
-    let found = host.ask(&config).and_then(|text| pyvenv_version(&text));
-    (found, config)
-}
-
-/// `version = 3.11.7`, or `version_info = 3.11.7.final.0` as virtualenv writes it.
-fn pyvenv_version(text: &str) -> Result<Value, Missing> {
-    let pairs = text.lines().filter_map(|line| line.split_once('='));
-    let mut values =
-        pairs.filter(|(name, _)| matches!(name.trim(), "version" | "version_info")).map(|(_, value)| value.trim());
-    values.next().map_or_else(|| Err(Missing::Garbled("no version in pyvenv.cfg".to_owned())), version)
 }
 
 /// `3.11` of `/usr/bin/python3.11`, `3.12.1` of `~/.pyenv/versions/3.12.1/bin/python3`, `3.11` of `…\Python311\python.exe`.
 fn version_in_name(path: &str) -> Result<Value, Missing> {
     let (folder, file) = path.rsplit_once(['/', '\\']).unwrap_or(("", path));
-    let exact = folder.split(['/', '\\']).rev().find(|part| part.split('.').count() >= 3 && version(part).is_ok());
-    let by_folder = exact.map(str::to_owned);
+    let parts = || folder.split(['/', '\\']).rev();
+    let exact = parts().find(|part| part.split('.').count() >= 3 && version(part).is_ok()).map(str::to_owned);
+    // uv names its folders `cpython-3.12.4-linux-x86_64-gnu`.
+    let by_uv = || parts().find_map(|part| Some(part.strip_prefix("cpython-")?.split('-').next()?.to_owned()));
+    let by_folder = exact.or_else(by_uv);
     let by_file =
         || file.strip_prefix("python").filter(|rest| rest.contains('.') && version(rest).is_ok()).map(str::to_owned);
     let by_windows = || {
@@ -118,12 +196,15 @@ fn version_in_name(path: &str) -> Result<Value, Missing> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::fact::Report;
+    use crate::host::recording::Recording;
 
     #[test]
     fn reads_versions_without_running_anything() {
         for (path, expected) in [
             ("/usr/bin/python3.11", "3.11"),
             ("~/.pyenv/versions/3.12.1/bin/python3.12", "3.12.1"),
+            ("~/.local/share/uv/python/cpython-3.12.4-linux-x86_64-gnu/bin/python3.12", "3.12.4"),
             (r"C:\Users\user\AppData\Local\Programs\Python\Python311\python.exe", "3.11"),
         ] {
             assert_eq!(version_in_name(path).unwrap().to_string(), expected);
@@ -131,8 +212,41 @@ mod tests {
         assert!(version_in_name("/usr/bin/python3").is_err());
         assert!(version_in_name("/opt/tool/1.2.3/bin/python3").is_err());
         assert_eq!(version_in_name("/opt/tool/1.2.3/bin/python3.11").unwrap().to_string(), "3.11");
-        assert_eq!(pyvenv_version("home = /usr\nversion = 3.11.7\n").unwrap().to_string(), "3.11.7");
-        assert_eq!(pyvenv_version("version_info = 3.12.3.final.0").unwrap().to_string(), "3.12.3.final.0");
-        assert!(pyvenv_version("home = /usr").is_err());
+    }
+
+    #[test]
+    fn tells_what_a_package_requires_and_its_environment_lacks() {
+        let site = "/e/lib/python3.12/site-packages";
+        let metadata = "Metadata-Version: 2.1\nName: torch\n\
+            Requires-Dist: filelock\n\
+            Requires-Dist: nvidia-cublas-cu12==12.4.5.8; platform_system == \"Linux\"\n\
+            Requires-Dist: nvidia-cudnn-cu12==9.1.0.70; platform_system == \"Linux\" and platform_machine == \"x86_64\"\n\
+            Requires-Dist: triton==3.2.0; platform_system == \"Windows\"\n\n\
+            Requires-Dist: nvidia-nccl-cu12 is only talked about here\n";
+        let mut host = Recording::of(
+            String::new(),
+            "test",
+            [
+                (Question::System, Ok("linux x86_64".to_owned())),
+                (Question::Env("VIRTUAL_ENV".into()), Ok("/e".into())),
+                (Question::Read("/e/pyvenv.cfg".into()), Ok("version = 3.12.3".into())),
+                (Question::List("/e/lib".into()), Ok("python3.12".into())),
+                (
+                    Question::List(site.into()),
+                    Ok("filelock-3.0.dist-info\nnvidia_cublas_cu12-12.4.5.8.dist-info\ntorch\ntorch-2.6.0+cu124.dist-info"
+                        .into()),
+                ),
+                (Question::Read(format!("{site}/torch-2.6.0+cu124.dist-info/METADATA")), Ok(metadata.into())),
+            ],
+        );
+        host.complete = true;
+        let report = Report { probes: Vec::new(), facts: ask(&host) };
+        let torch = Subject::Package { environment: "/e".into(), name: "torch".into() };
+        assert_eq!(report.about(&torch, "package-version").unwrap().to_string(), "2.6.0+cu124");
+        assert_eq!(report.about(&torch, "package-lacks").unwrap(), &Value::Set(vec!["nvidia-cudnn-cu12".into()]));
+        let environment = Subject::Environment("/e".into());
+        let names = Value::Set(vec!["nvidia-cublas-cu12".into(), "torch".into()]);
+        assert_eq!(report.about(&environment, "environment-packages").unwrap(), &names);
+        assert_eq!(report.text("python-environment"), "venv");
     }
 }

@@ -5,7 +5,7 @@ use accelprobe_probes::fact::{Fact, Report, Scope, Subject};
 use super::Case;
 use crate::diagnosis::{Evidence, Finding};
 use crate::matrix::condition::Truth;
-use crate::matrix::{Row, Rule};
+use crate::matrix::{Remedy, Row, Rule, template};
 
 /// How many origins of one fact are shown as evidence.
 const MOST_ORIGINS: usize = 4;
@@ -58,8 +58,13 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
         rule: rule.id.clone(),
         contradicted_by: Vec::new(),
         sources: case.sources(rule.sources.iter().map(|source| source.get_ref().as_str())),
-        remedy: Some(row.remedy.as_ref().unwrap_or(&rule.remedy).clone()),
+        remedy: Some(remedy(row.remedy.as_ref().unwrap_or(&rule.remedy), case.ground.report, subject)),
     }
+}
+
+fn remedy(remedy: &Remedy, report: &Report, subject: &Subject) -> Remedy {
+    let fill = |text: &String| fill(text, report, subject);
+    Remedy { text: fill(&remedy.text), commands: remedy.commands.iter().map(fill).collect() }
 }
 
 fn evidence(report: &Report, row: &Row, subject: &Subject) -> Vec<Evidence> {
@@ -84,6 +89,11 @@ pub(super) fn evidence_of(fact: &Fact) -> Evidence {
     Evidence { fact: fact.key.name.to_owned(), value: value_of(fact), origin: fact.origin.to_string() }
 }
 
+/// Whether a subject is part of what a fact is about.
+fn within(subject: &Subject, whole: &Subject) -> bool {
+    *subject != Subject::Host && *whole != Subject::Host && subject.concerns(whole)
+}
+
 fn value_of(fact: &Fact) -> String {
     match &fact.value {
         Ok(value) if value.to_string().is_empty() => "(empty)".to_owned(),
@@ -104,24 +114,16 @@ fn shown(subject: &Subject) -> String {
     }
 }
 
-/// A message with facts in the place of `{key}` and the subject in that of `{subject}`.
-fn fill(message: &str, report: &Report, subject: &Subject) -> String {
-    let mut filled = String::new();
-    let mut rest = message;
-    while let Some((before, behind)) = rest.split_once('{') {
-        let (key, behind) = behind.split_once('}').unwrap_or((behind, ""));
-        filled.push_str(before);
-        let fact = || {
-            let facts = || report.all(key);
-            let own = || facts().filter(|fact| fact.subject == *subject);
-            let exact = own().find(|fact| fact.value.is_ok()).or_else(|| own().next());
-            exact.or_else(|| facts().find(|fact| fact.value.is_ok())).or_else(|| facts().next())
-        };
-        match key {
-            "subject" => filled.push_str(&shown(subject)),
-            _ => filled.push_str(&fact().map_or_else(|| "unknown".to_owned(), value_of)),
+/// A text with facts in the place of `{key}` and the subject in that of `{subject}`.
+fn fill(text: &str, report: &Report, subject: &Subject) -> String {
+    template::fill(text, |key| {
+        if key == "subject" {
+            return shown(subject);
         }
-        rest = behind;
-    }
-    filled + rest
+        let facts = || report.all(key);
+        let own = || facts().filter(|fact| fact.subject == *subject || within(subject, &fact.subject));
+        let exact = own().find(|fact| fact.value.is_ok()).or_else(|| own().next());
+        let fact = exact.or_else(|| facts().find(|fact| fact.value.is_ok())).or_else(|| facts().next());
+        fact.map_or_else(|| "unknown".to_owned(), value_of)
+    })
 }

@@ -120,7 +120,9 @@ fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: Strin
 
 /// The matrix says yes; whether this machine does is another question.
 fn by_machine(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support, rule: Option<String>) -> Turnout {
-    if let Some(climb) = case.ground.climbs.get(&system.id) {
+    // What pip installs can be had whether or not a copy is here already.
+    let climb = case.ground.climbs.get(&system.id).filter(|_| system.packages.is_empty());
+    if let Some(climb) = climb {
         let outcome = outcome(climb.state, spec.part);
         let detail = match outcome {
             Outcome::Unknown if climb.state == State::Unknown => climb.detail.clone(),
@@ -313,12 +315,15 @@ fn outcome(state: State, part: Option<Part>) -> Outcome {
     }
 }
 
+/// The parts of a system whose version is meant where a range stands behind its name, the first that it has.
+const MAIN_VERSIONS: &[&str] = &["driver-api", "api", "package", "library", "rocm"];
+
 /// Judges an assertion. Fails on a name that is neither a system nor a fact with a version.
 pub(super) fn requirement(case: &Case<'_>, spec: &Spec) -> Result<Requirement, Mistake> {
     let done = |verdict, detail: String| Ok(Requirement { expr: spec.text.clone(), verdict, detail });
     let probed = system(case, &spec.name).and_then(|system| Some((system, case.ground.climbs.get(&system.id)?)));
     if let Some((system, climb)) = probed {
-        if !spec.extras.is_empty() {
+        if !spec.extras.is_empty() && system.packages.is_empty() {
             return Err(spec.unknown_name(format!("`{}` is no package: it has no extras", system.id)));
         }
         let found = outcome(climb.state, spec.part);
@@ -332,7 +337,7 @@ pub(super) fn requirement(case: &Case<'_>, spec: &Spec) -> Result<Requirement, M
             return done(found, format!("{} is {}: {}{hint}", system.name, climb.state, climb.detail));
         }
         let Some(range) = &spec.range else { return done(found, format!("{}: {}", climb.state, climb.detail)) };
-        let version = climb.versions.get("driver-api").or_else(|| climb.versions.get("api"));
+        let version = MAIN_VERSIONS.iter().find_map(|part| climb.versions.get(*part));
         return match version.and_then(|version| version.parse::<Version>().ok()) {
             Some(version) => {
                 let (verdict, detail) = within(&system.name, &version, range);

@@ -6,7 +6,7 @@ use std::ops::Range as Span;
 use toml::Spanned;
 
 use super::parse::{Problem, place};
-use super::{Matrix, Verdict};
+use super::{Matrix, Verdict, template};
 
 /// All that does not fit, in the order of the files.
 pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec<Problem> {
@@ -69,11 +69,14 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         if rule.sources.is_empty() {
             check.say(&file, 0..0, "a rule needs `sources`".to_owned());
         }
-        for name in
-            placeholders(&rule.message).filter(|name| *name != "subject" && accelprobe_probes::key(name).is_none())
-        {
-            let at = (check.text_of)(&file).find(&rule.message).unwrap_or(0);
-            check.say(&file, at..at, accelprobe_probes::unknown_key(name));
+        let remedies = std::iter::once(&rule.remedy).chain(rule.row.iter().filter_map(|row| row.remedy.as_ref()));
+        let texts = remedies.flat_map(|remedy| std::iter::once(&remedy.text).chain(&remedy.commands));
+        for text in std::iter::once(&rule.message).chain(texts) {
+            let unknown = |name: &String| name != "subject" && accelprobe_probes::key(name).is_none();
+            for name in template::names(text).into_iter().filter(unknown) {
+                let at = (check.text_of)(&file).find(text.as_str()).unwrap_or(0);
+                check.say(&file, at..at, accelprobe_probes::unknown_key(&name));
+            }
         }
         for row in rule.row.iter().filter(|row| row.when.0.is_empty() || row.require.0.is_empty()) {
             let missing = if row.when.0.is_empty() { "when" } else { "require" };
@@ -139,11 +142,6 @@ impl Check<'_, '_> {
             self.say(file, source.span(), message);
         }
     }
-}
-
-/// The names in braces of a message.
-fn placeholders(message: &str) -> impl Iterator<Item = &str> {
-    message.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or_default())
 }
 
 /// The file in which this very claim stands.

@@ -1,0 +1,153 @@
+//! What TensorFlow, PyTorch and JAX have in common: a package in a Python environment, built for an API below it.
+//!
+//! A framework is never imported: that runs its code and takes seconds. It is told by its files: its metadata, what its build
+//! wrote down, and whether what its libraries need would be found. Then it stands as the API stands that it was built for.
+
+use std::collections::BTreeMap;
+
+use crate::fact::{Fact, Report, Subject, Value};
+use crate::host::{Host, Question};
+use crate::ladder::{Climb, Rung, State};
+use crate::python::environments::{Environment, environments};
+use crate::python::packages::{Package, packages};
+use crate::python::{PACKAGE_MISSING_LIBRARIES, PACKAGE_VERSION, PACKAGE_WANTS_FIRST};
+use crate::resolve::unresolved;
+
+/// A framework's package where it is installed.
+pub(crate) struct Installed {
+    /// The environment that has it.
+    pub environment: Environment,
+    /// All packages of that environment.
+    pub packages: BTreeMap<String, Package>,
+    /// The framework's package.
+    pub package: Package,
+}
+
+impl Installed {
+    /// What facts about the package are about.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Package { environment: self.environment.root.clone(), name: self.package.name.clone() }
+    }
+
+    /// A path below the folder of packages, written with `/`, with the machine's separator.
+    pub(crate) fn path(&self, host: &dyn Host, below: &str) -> String {
+        match host.is_windows() {
+            true => format!(r"{}\{}", self.package.site, below.replace('/', r"\")),
+            false => format!("{}/{below}", self.package.site),
+        }
+    }
+}
+
+/// Every copy of a package, by the first of its names that an environment has, the active environment first.
+pub(crate) fn installed(host: &dyn Host, names: &[&str]) -> Vec<Installed> {
+    let mut found = Vec::new();
+    for environment in environments(host) {
+        let packages = packages(host, &environment);
+        let package = names.iter().find_map(|name| packages.get(*name)).cloned();
+        found.extend(package.map(|package| Installed { environment, packages, package }));
+    }
+    found
+}
+
+/// What the libraries of a package need and would not find: of those files in a folder that are there. `beside` are folders
+/// below the packages that the package adds to the search of Windows itself.
+pub(crate) fn ask_libraries(
+    host: &dyn Host,
+    installed: &Installed,
+    folder: &str,
+    files: &[&str],
+    beside: &[&str],
+) -> Vec<Fact> {
+    let folder = installed.path(host, folder);
+    let listed = Question::List(folder.clone());
+    let there = host.ask(&listed).unwrap_or_default();
+    let beside: Vec<String> = beside.iter().map(|below| installed.path(host, below)).collect();
+    let separator = if host.is_windows() { '\\' } else { '/' };
+    let mut missing = Vec::new();
+    for file in files.iter().filter(|file| there.lines().any(|name| name == **file)) {
+        // A library that cannot be read is no reason to call what it needs missing.
+        missing.extend(unresolved(host, &format!("{folder}{separator}{file}"), &beside).unwrap_or_default());
+    }
+    let mut names: Vec<String> = missing.iter().map(|one| one.name.clone()).collect();
+    names.sort();
+    names.dedup();
+    let Some(first) = missing.first() else { return Vec::new() };
+    let wants = format!("`{}`, needed by `{}`", first.name, first.wanted_by);
+    let origin = Question::Image(first.wanted_by.clone());
+    vec![
+        PACKAGE_MISSING_LIBRARIES.of(installed.subject(), Value::Set(names), &origin),
+        PACKAGE_WANTS_FIRST.of(installed.subject(), Value::Text(wants), &origin),
+    ]
+}
+
+/// How a framework stands: the copy in the environment that comes first, by the API that it was built for.
+pub(crate) fn climb(report: &Report, names: &[&str]) -> Climb {
+    if report.asked("python").is_some_and(|asked| asked.missing.is_some()) {
+        return Climb::none(State::Unknown, "the Python environments could not be looked at");
+    }
+    let copies = || {
+        let subjects = report.subjects(PACKAGE_VERSION.name).into_iter();
+        subjects.filter(|subject| matches!(subject, Subject::Package { name, .. } if names.contains(&name.as_str())))
+    };
+    // Environments stand in the order in which they count; of several names in one, the first of ours.
+    let Some(subject) = copies().next() else {
+        return match report.all("environment-packages").next() {
+            Some(_) => Climb::new(State::NotInstalled, Rung::Library, "in no Python environment that was looked at"),
+            None => match report.all("python").next().map(|fact| &fact.value) {
+                Some(Err(crate::host::Missing::NotFound)) => {
+                    Climb::new(State::NotInstalled, Rung::Library, "there is no Python here")
+                }
+                _ => Climb::none(State::Unknown, "no Python environment is known"),
+            },
+        };
+    };
+    let Subject::Package { environment, name } = subject else {
+        return Climb::none(State::Unknown, "no Python environment is known");
+    };
+    let text = |key: &str| report.about(subject, key).map(Value::to_string);
+    let version = text("package-version").unwrap_or_default();
+    let copy = format!("{name} {version} in {environment}");
+    let climb = match text("package-wants-first") {
+        Some(first) => Climb::new(State::Broken, Rung::Load, format!("{copy}: {first}, would not be found")),
+        None => by_build(report, &copy, &text("package-build").unwrap_or_default()),
+    };
+    climb
+        .with("package", (!version.is_empty()).then_some(version))
+        .with("cuda", text("package-cuda"))
+        .with("cudnn", text("package-cudnn"))
+        .with("rocm", text("package-rocm"))
+}
+
+fn by_build(report: &Report, copy: &str, build: &str) -> Climb {
+    let on = |api: &str, title: &str| {
+        let below = crate::PROBES.iter().find(|probe| probe.name == api).and_then(|probe| probe.climb);
+        let Some(below) = below.map(|climb| climb(report)) else {
+            return Climb::none(State::Unknown, format!("{copy}, built for {title}, which was not asked about"));
+        };
+        match below.state {
+            State::Working => Climb::new(
+                State::Working,
+                Rung::Load,
+                format!("{copy}, built for {title}, which works here; told by its files, it was not imported"),
+            ),
+            State::Unknown | State::TimedOut => Climb::none(
+                State::Unknown,
+                format!("{copy}, built for {title}, of which is not known whether it works: {}", below.detail),
+            ),
+            _ => Climb::new(
+                State::SoftwareOnly,
+                Rung::Load,
+                format!("{copy}, built for {title}, computes on the processor here: {}", below.detail),
+            ),
+        }
+    };
+    match build {
+        "cuda" => on("cuda", "CUDA"),
+        "rocm" => on("rocm", "ROCm"),
+        "xpu" => on("intel-extensions", "Intel GPUs"),
+        "directml" => on("directml", "DirectML"),
+        "metal" => on("apple-coreml-mps", "Metal"),
+        "cpu" => Climb::new(State::SoftwareOnly, Rung::Load, format!("{copy}, a build for the processor alone")),
+        _ => Climb::none(State::Unknown, format!("{copy}; what it was built for could not be read")),
+    }
+}
