@@ -114,6 +114,8 @@ pub struct System {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Its name where there is little room.
+    pub label: String,
     /// Its state.
     pub state: State,
     /// The rung of the ladder that it reached, or that broke.
@@ -163,7 +165,7 @@ pub struct PythonEnvironment {
     pub path: String,
     /// Its version.
     pub python: Option<String>,
-    /// `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`.
+    /// `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`; `none` where the user named a place without one.
     pub kind: String,
     /// `active` where commands such as `python3` use it, `named` where `--python` names it, else `other`.
     pub role: String,

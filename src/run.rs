@@ -1,7 +1,7 @@
 //! From arguments to an exit code: 0 fine, 1 findings or an unmet requirement, 2 the tool could not do its work, 3 nothing
 //! wrong was found and a required answer is unknown. A sick machine is never 2; a closed pipe is 0.
 
-#![expect(clippy::disallowed_methods, reason = "the live host is told which program this is, once")]
+#![expect(clippy::disallowed_methods, reason = "the live host is told which program this is, and what the user named")]
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -174,6 +174,9 @@ impl Subject {
         if let Some(unknown) = source.only.iter().chain(&source.skip).find(known) {
             return Err(accelprobe_probes::unknown("system", unknown, PROBES.iter().map(|probe| probe.name)));
         }
+        if source.from.is_some() && (source.look.deep || !source.look.python.is_empty()) {
+            return Err("--deep and --python look at this machine: they do not go with --from".to_owned());
+        }
         match &source.from {
             None => live(&source.look).map(Subject::Live),
             Some(path) => input::read(path).map(Subject::Read),
@@ -227,12 +230,14 @@ fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
         told.push(("deep", "yes".to_owned()));
     }
     if !look.python.is_empty() {
-        // A path that is no text could not be asked about, so it is refused instead of passed over.
+        // What is not there is a slip of the pen; a path that is no text could not be asked about.
         let text = |path: &PathBuf| {
-            let absolute = std::path::absolute(path).ok().and_then(|path| path.to_str().map(str::to_owned));
-            absolute.ok_or_else(|| format!("--python {}: not a path in UTF-8", path.display()))
+            let shown = path.display();
+            let absolute = std::path::absolute(path).and_then(|path| path.metadata().map(|_| path));
+            let absolute = absolute.map_err(|error| format!("--python {shown}: {error}"))?;
+            absolute.to_str().map(str::to_owned).ok_or_else(|| format!("--python {shown}: not a path in UTF-8"))
         };
-        let paths = look.python.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+        let paths = look.python.iter().map(text).collect::<Result<Vec<_>, String>>()?;
         told.push(("python", paths.join("\n")));
     }
     let each = look.timeout.map(Duration::from_secs_f64);

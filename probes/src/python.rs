@@ -58,7 +58,7 @@ static ENVIRONMENT_KIND: Key = Key::new(
     "environment-kind",
     Kind::Text,
     Scope::Environment,
-    "What made a Python environment: `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`.",
+    "What made a Python environment: `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`; `none` where the user named a place without one.",
 );
 pub(crate) static ENVIRONMENT_ROLE: Key = Key::new(
     "environment-role",

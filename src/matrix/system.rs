@@ -16,6 +16,8 @@ pub struct System {
     pub id: String,
     /// The row's label in the tables.
     pub name: String,
+    /// A shorter one for narrow columns.
+    pub label: Option<String>,
     /// Who makes it.
     pub vendor: String,
     /// The tables in which it is a row.

@@ -1,13 +1,13 @@
 //! The diagnosis as something to read: what is wrong first, then how every system stands, then what can be set up.
 
-use accelprobe_probes::ladder::State;
+use accelprobe_probes::ladder::{Rung, State};
 
 use super::{Block, Span, Tone, View};
 use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, Recommendation, System};
 use crate::judge::vendor_title;
 use crate::matrix::{Edition, Severity};
 
-/// Width of the first column, by the longest name of a system that is probed.
+/// Width of the first column, by the longest label of a system.
 const NAME: usize = 13;
 /// Width of the column with a state.
 const STATE: usize = 15;
@@ -20,6 +20,7 @@ pub fn view(diagnosis: &Diagnosis) -> View {
     asked(&mut view, diagnosis);
     systems(&mut view, diagnosis);
     devices(&mut view, diagnosis);
+    environments(&mut view, diagnosis);
     recommendations(&mut view, diagnosis);
     view
 }
@@ -137,45 +138,89 @@ fn asked(view: &mut View, diagnosis: &Diagnosis) {
 
 fn systems(view: &mut View, diagnosis: &Diagnosis) {
     view.heading(2, "Compute APIs");
-    let probed = |system: &&System| match system.state {
-        State::Unknown => diagnosis.report.asked(&system.id).is_some(),
-        State::NotApplicable => false,
-        _ => true,
-    };
-    for system in diagnosis.systems.iter().filter(probed) {
-        let tone = match system.state {
-            State::Working => Tone::Good,
-            State::SoftwareOnly | State::Masked | State::TimedOut | State::Unknown => Tone::Unsure,
-            State::Blocked | State::Broken | State::Crashed => Tone::Bad,
-            State::NotInstalled | State::NotApplicable => Tone::Quiet,
-        };
-        let state = system.state.name().replace('-', " ");
-        let padding = " ".repeat(STATE.saturating_sub(state.len()));
-        let mut spans = vec![Span::new(state, tone), Span::plain(padding), Span::plain(&system.detail)];
-        let versions: Vec<String> = system.versions.iter().map(|(part, version)| format!("{part} {version}")).collect();
-        if !versions.is_empty() {
-            spans.push(Span::new(format!(" ({})", versions.join(", ")), Tone::Quiet));
-        }
-        if matches!(system.state, State::Blocked | State::Broken | State::Crashed | State::TimedOut)
-            && let Some(rung) = system.rung
-        {
-            spans.push(Span::new(format!(" [stopped at: {rung}]"), Tone::Quiet));
-        }
-        view.blocks.push(Block::Entry(NAME, Span::new(&system.name, Tone::Strong), spans));
-        for citation in system.support.contradicted_by.iter().filter(|_| system.state == State::Working) {
-            view.text(4, newer(citation, diagnosis.edition));
-        }
+    let asked = |system: &System| diagnosis.report.asked(&system.id).is_some();
+    for system in diagnosis.systems.iter().filter(|system| is_told_alone(system, asked(system))) {
+        entry(view, diagnosis, system);
     }
-    for (title, state) in [("cannot exist here", State::NotApplicable), ("not looked at", State::Unknown)] {
-        let names: Vec<&str> = diagnosis
-            .systems
-            .iter()
-            .filter(|system| system.state == state && !probed(system))
-            .map(|system| system.name.as_str())
-            .collect();
+    for (title, state) in [
+        ("not installed", State::NotInstalled),
+        ("cannot exist here", State::NotApplicable),
+        ("not looked at", State::Unknown),
+    ] {
+        let here = |system: &&System| system.state == state && !is_told_alone(system, asked(system));
+        let names: Vec<&str> = diagnosis.systems.iter().filter(here).map(|system| system.label.as_str()).collect();
         if !names.is_empty() {
             view.blocks.push(Block::Text(2, vec![Span::new(format!("{title}: {}", names.join(", ")), Tone::Quiet)]));
         }
+    }
+}
+
+/// Whether a system has something of its own to tell. What is merely absent stands in a list with the others; what is absent
+/// although its hardware is here does not.
+fn is_told_alone(system: &System, asked: bool) -> bool {
+    match system.state {
+        State::NotApplicable => false,
+        State::Unknown => asked,
+        State::NotInstalled => system.rung == Some(Rung::KernelDriver) || !system.versions.is_empty(),
+        _ => true,
+    }
+}
+
+fn entry(view: &mut View, diagnosis: &Diagnosis, system: &System) {
+    let tone = match system.state {
+        State::Working => Tone::Good,
+        State::SoftwareOnly | State::Masked | State::TimedOut | State::Unknown => Tone::Unsure,
+        State::Blocked | State::Broken | State::Crashed => Tone::Bad,
+        State::NotInstalled | State::NotApplicable => Tone::Quiet,
+    };
+    let state = system.state.name().replace('-', " ");
+    let padding = " ".repeat(STATE.saturating_sub(state.len()));
+    let mut spans = vec![Span::new(state, tone), Span::plain(padding), Span::plain(&system.detail)];
+    let versions: Vec<String> = system.versions.iter().map(|(part, version)| format!("{part} {version}")).collect();
+    if !versions.is_empty() {
+        spans.push(Span::new(format!(" ({})", versions.join(", ")), Tone::Quiet));
+    }
+    if matches!(system.state, State::Blocked | State::Broken | State::Crashed | State::TimedOut)
+        && let Some(rung) = system.rung
+    {
+        spans.push(Span::new(format!(" [stopped at: {rung}]"), Tone::Quiet));
+    }
+    view.blocks.push(Block::Entry(NAME, Span::new(&system.label, Tone::Strong), spans));
+    for citation in system.support.contradicted_by.iter().filter(|_| system.state == State::Working) {
+        view.text(4, newer(citation, diagnosis.edition));
+    }
+}
+
+/// The environments that hold something of interest; the rest in one line.
+fn environments(view: &mut View, diagnosis: &Diagnosis) {
+    let (with, without): (Vec<_>, Vec<_>) =
+        diagnosis.environments.iter().partition(|one| !one.packages.is_empty() || one.role == "named");
+    if with.is_empty() {
+        return;
+    }
+    view.heading(2, "Python environments");
+    for environment in with {
+        let role = if environment.role == "other" { String::new() } else { format!(", {}", environment.role) };
+        let python = environment.python.as_ref().map(|python| format!(", Python {python}")).unwrap_or_default();
+        // What a framework brings along is counted, not named.
+        let (brought, named): (Vec<_>, Vec<_>) =
+            environment.packages.iter().partition(|(name, _)| name.starts_with("nvidia-"));
+        let mut packages: Vec<String> = named.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        if !brought.is_empty() {
+            packages.push(format!("{} of NVIDIA's (nvidia-*)", brought.len()));
+        }
+        let head = Span::new(&environment.path, Tone::Strong);
+        let kind = Span::new(format!(" ({}{role}{python})", environment.kind), Tone::Quiet);
+        let packages = match (environment.kind.as_str(), packages.is_empty()) {
+            ("none", _) => "no Python environment is there".to_owned(),
+            (_, true) => "no package of interest".to_owned(),
+            (_, false) => packages.join(", "),
+        };
+        view.blocks.push(Block::Text(2, vec![head, kind, Span::plain(format!(": {packages}"))]));
+    }
+    if !without.is_empty() {
+        let many = format!("{} more without any package of interest", without.len());
+        view.blocks.push(Block::Text(2, vec![Span::new(many, Tone::Quiet)]));
     }
 }
 
@@ -231,7 +276,7 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
             view.blocks.push(Block::Gap);
         }
         let name = diagnosis.systems.iter().find(|system| system.id == recommendation.system);
-        let name = name.map_or(recommendation.system.as_str(), |system| system.name.as_str());
+        let name = name.map_or(recommendation.system.as_str(), |system| system.label.as_str());
         let spans = vec![Span::plain(&recommendation.text)];
         view.blocks.push(Block::Entry(NAME, Span::new(name, Tone::Strong), spans));
         for command in recommendation.commands.iter().skip(usize::from(shared.is_some())) {

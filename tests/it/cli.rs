@@ -45,6 +45,8 @@ fn exit_codes_are_as_promised() {
         (vec!["--only", "cudda"], 2),
         (vec!["--no-such-option"], 2),
         (vec!["--timeout", "0"], 2),
+        (vec!["--python", "no/such/python"], 2),
+        (vec!["--deep"], 2),
     ] {
         let ran = doctor(&arguments);
         assert_eq!(ran.code, code, "{arguments:?}\n{}\n{}", ran.out, ran.err);

@@ -13,7 +13,7 @@ use crate::host::{Host, Missing, Question};
 pub(crate) struct Environment {
     /// Its folder, by which it is named.
     pub root: String,
-    /// What made it: `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`.
+    /// What made it: `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`; `none` where the user named a place without one.
     pub kind: &'static str,
     /// How it came to be looked at.
     pub role: Role,
@@ -289,7 +289,9 @@ impl Places<'_> {
         let interpreter = self.interpreter(&root, kind, &folders);
         // A folder in a tool's place is an environment only where it looks like one.
         let real = settings.is_ok() || is_conda || !folders.is_empty() || self.host.exists(&interpreter);
-        (real || role == Role::Active).then_some(Environment { root, kind, role, interpreter, origin, version, sites })
+        // What the user named is answered for, whatever it is.
+        let kind = if real || role == Role::Active { kind } else { "none" };
+        (real || role != Role::Other).then_some(Environment { root, kind, role, interpreter, origin, version, sites })
     }
 
     fn is_below_uv(&self, root: &str) -> bool {
