@@ -16,6 +16,7 @@ mod manifest;
 pub mod nvidia_driver;
 pub mod opencl;
 pub mod python;
+pub mod rocm;
 mod search_path;
 pub mod version;
 pub mod vulkan;
@@ -54,6 +55,7 @@ pub static PROBES: &[&Probe] = &[
     &cuda::PROBE,
     &vulkan::PROBE,
     &opencl::PROBE,
+    &rocm::PROBE,
     &python::PROBE,
 ];
 

@@ -1,10 +1,10 @@
 //! The live host on Unix.
 
 use std::ffi::CString;
-use std::fs::{DirBuilder, Metadata};
+use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -58,6 +58,22 @@ pub(super) fn access(path: &Path) -> &'static str {
         (false, true) => "w",
         (false, false) => "-",
     }
+}
+
+/// The group whose members may read and write a device node: its name, or its number where it has no name here.
+pub(super) fn group(metadata: &Metadata) -> Option<String> {
+    const READ_AND_WRITE: u32 = 0o060;
+    if !metadata.file_type().is_char_device() || metadata.mode() & READ_AND_WRITE != READ_AND_WRITE {
+        return None;
+    }
+    let number = metadata.gid().to_string();
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty() && !name.contains(' '))?;
+        (fields.nth(1) == Some(number.as_str())).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or(number))
 }
 
 /// There is no registry here.
