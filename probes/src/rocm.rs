@@ -94,7 +94,8 @@ static NODE_GROUP: Key = Key::new(
     "rocm-node-group",
     Kind::Text,
     Scope::Host,
-    "The group whose members may open the closed node; its number where it has no name here.",
+    "The group whose members may open the closed node; its number where it has no name here, `none` where no \
+     group may.",
 );
 static RENDER_NODE: Key = Key::new(
     "render-node",

@@ -1,5 +1,6 @@
 //! How far ROCm gets, by the facts.
 
+use super::kernel::NO_GROUP;
 use super::{
     AMDGPU_DRIVER, AMDGPU_LOADED, CLOSED_NODE, HIDDEN_BY, HIP_LIBRARY, HIP_STATUS, HIP_VERSION, HSA_LIBRARY,
     HSA_STATUS, HSA_VERSION, INSTALLATIONS, KFD_GPUS, NODE_GROUP, ROCDXG, ROCM_DEVICE, ROCM_KERNEL, ROCM_VERSION,
@@ -110,7 +111,7 @@ fn without_library(report: &Report, state: &str) -> String {
 fn closed(report: &Report) -> String {
     let node = report.text(CLOSED_NODE.name);
     match report.text(NODE_GROUP.name) {
-        "" => format!("this user may not open {node}"),
+        "" | NO_GROUP => format!("this user may not open {node}"),
         group => format!("this user may not open {node}, which is open to the group {group}"),
     }
 }
@@ -229,5 +230,123 @@ fn failed(missing: &Missing, path: &str) -> Climb {
         }
         Missing::Exited { .. } => Climb::new(State::Broken, Rung::Initialise, format!("{path}: {missing}")),
         _ => Climb::new(State::Broken, Rung::Load, format!("{path}: {missing}")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fact::Fact;
+    use crate::host::Question;
+
+    /// A report of facts about the machine, each `name` and a value, or why there is none.
+    fn report(facts: &[(&str, Result<&str, Missing>)]) -> Report {
+        let fact = |(name, told): &(&str, Result<&str, Missing>)| {
+            let key = crate::key(name).unwrap();
+            let value = told.clone().map(|text| key.parse(text).unwrap());
+            let subject = match key.scope {
+                crate::fact::Scope::Device => Subject::Device("0000:03:00.0".into()),
+                _ => Subject::Host,
+            };
+            key.of(subject, value, &Question::System)
+        };
+        let facts: Vec<Fact> = facts.iter().map(fact).collect();
+        Report { probes: Vec::new(), facts }
+    }
+
+    const CARD: [(&str, Result<&str, Missing>); 2] = [("environment", Ok("linux")), ("gpu-vendors", Ok("amd"))];
+    const HIP: (&str, Result<&str, Missing>) = ("hip-library", Ok("libamdhip64.so.6"));
+    const HSA: (&str, Result<&str, Missing>) = ("hsa-library", Ok("libhsa-runtime64.so.1"));
+    const READY: (&str, Result<&str, Missing>) = ("rocm-kernel-driver", Ok("ready"));
+
+    fn with(more: &[(&str, Result<&str, Missing>)]) -> Climb {
+        climb(&report(&[&CARD, more].concat()))
+    }
+
+    #[track_caller]
+    fn stands(climb: Climb, state: State, rung: Option<Rung>, words: &str) {
+        assert_eq!((climb.state, climb.rung), (state, rung), "{}", climb.detail);
+        assert!(climb.detail.contains(words), "{}", climb.detail);
+    }
+
+    #[test]
+    fn a_machine_without_a_card_has_no_rocm_whatever_is_installed() {
+        let none = ("gpu-vendors", Ok(""));
+        stands(climb(&report(&[none.clone()])), State::NotInstalled, Some(Rung::Bus), "no AMD GPU");
+        stands(climb(&report(&[none, HIP])), State::NotInstalled, Some(Rung::Bus), "libamdhip64.so.6");
+        stands(climb(&report(&[])), State::Unknown, None, "bus");
+    }
+
+    #[test]
+    fn the_first_rung_that_breaks_is_told() {
+        let kernel = |state| ("rocm-kernel-driver", Ok(state));
+        let unloaded = ("amdgpu-loaded", Ok("false"));
+        let loaded = ("amdgpu-loaded", Ok("true"));
+        let skipped = ("kfd-gpus", Ok(""));
+        let (node, group) = (("rocm-closed-node", Ok("/dev/kfd")), ("rocm-node-group", Ok("render")));
+        let container = ("container", Ok("true"));
+        let driver = Some(Rung::KernelDriver);
+        stands(with(&[kernel("not-loaded"), unloaded.clone()]), State::NotInstalled, driver, "amdgpu");
+        stands(with(&[kernel("not-loaded"), unloaded, HIP]), State::Broken, driver, "amdgpu");
+        stands(with(&[READY, skipped.clone()]), State::NotInstalled, driver, "takes no GPU");
+        stands(with(&[READY, skipped, HIP]), State::Broken, driver, "takes no GPU");
+        let door = Some(Rung::DeviceNode);
+        stands(with(&[kernel("no-node"), loaded.clone(), HIP]), State::Broken, door, "/dev/kfd");
+        stands(with(&[kernel("no-node"), loaded.clone(), HIP, container]), State::Blocked, door, "container");
+        stands(with(&[kernel("no-node"), loaded]), State::NotInstalled, Some(Rung::Library), "no ROCm");
+        stands(
+            with(&[kernel("no-access"), node, group, HIP]),
+            State::Blocked,
+            door,
+            "/dev/kfd, which is open to the group render",
+        );
+        stands(with(&[READY]), State::NotInstalled, Some(Rung::Library), "no library");
+        let hung = ("rocm-kernel-driver", Err(Missing::TimedOut));
+        stands(with(&[hung, HIP]), State::Unknown, None, "did not answer");
+    }
+
+    #[test]
+    fn what_the_libraries_answered_decides_behind_an_open_door() {
+        let hip = |told| ("hip-status", told);
+        let hsa = |told| ("hsa-status", told);
+        let ready = |more: &[(&str, Result<&str, Missing>)]| with(&[&[READY, HIP, HSA], more].concat());
+        let (works, device) = (hsa(Ok("working")), ("rocm-device", Ok("Radeon RX 7900 XTX")));
+        let found = ready(&[hip(Ok("working")), works.clone(), device, ("gfx-target", Ok("gfx1100"))]);
+        stands(found, State::Working, Some(Rung::Enumerate), "Radeon RX 7900 XTX (gfx1100)");
+        let hidden = ("rocm-hidden-by", Ok("HIP_VISIBLE_DEVICES"));
+        let masked = ready(&[hip(Ok("no-device")), works.clone(), hidden]);
+        stands(masked, State::Masked, Some(Rung::Enumerate), "HIP_VISIBLE_DEVICES");
+        let start = Some(Rung::Initialise);
+        let none = || hip(Ok("no-device"));
+        stands(ready(&[none(), hsa(Ok("error 0x1008"))]), State::Broken, start, "hsa_init of libhsa-runtime64.so.1");
+        stands(ready(&[none(), hsa(Err(Missing::TimedOut))]), State::TimedOut, start, "libhsa-runtime64.so.1");
+        let crash = Missing::Crashed("signal 11 (SIGSEGV)".into());
+        stands(ready(&[hip(Err(crash)), works.clone()]), State::Crashed, start, "libamdhip64.so.6");
+        let gone = Missing::Garbled("libamd_comgr.so.2 is missing".into());
+        stands(ready(&[hip(Err(gone)), works.clone()]), State::Broken, Some(Rung::Load), "libamd_comgr.so.2");
+        stands(ready(&[none(), hsa(Ok("no-device"))]), State::Broken, Some(Rung::Enumerate), "finds no GPU");
+        let denied = ("kfd-gpus", Err(Missing::Denied));
+        stands(ready(&[none(), hsa(Ok("no-device")), denied]), State::Blocked, Some(Rung::DeviceNode), "cgroup");
+        let never = || Err(Missing::NotRecorded);
+        stands(ready(&[hip(never()), hsa(never())]), State::Unknown, None, "not in the recording");
+        stands(ready(&[]), State::Unknown, None, "not asked");
+    }
+
+    #[test]
+    fn in_wsl2_the_bridge_counts_and_on_windows_the_installation() {
+        let wsl = [("environment", Ok("wsl2")), ("gpu-vendors", Ok("amd")), READY];
+        let on_wsl = |more: &[(&str, Result<&str, Missing>)]| climb(&report(&[&wsl, more].concat()));
+        stands(on_wsl(&[]), State::NotInstalled, Some(Rung::Library), "WSL2");
+        let without = on_wsl(&[HSA, ("rocdxg-library", Err(Missing::NotFound))]);
+        stands(without, State::NotInstalled, Some(Rung::Library), "librocdxg.so");
+        let windows = [("environment", Ok("windows")), ("gpu-vendors", Ok("amd"))];
+        let on_windows = |more: &[(&str, Result<&str, Missing>)]| climb(&report(&[&windows, more].concat()));
+        let none = on_windows(&[("hip-library", Err(Missing::NotFound))]);
+        stands(none, State::NotInstalled, Some(Rung::Library), "amdhip64");
+        let found_none = [HIP, ("hip-status", Ok("no-device"))];
+        stands(on_windows(&found_none), State::NotInstalled, Some(Rung::Enumerate), "finds no GPU");
+        let sdk = [&found_none[..], &[("rocm-installations", Ok(r"C:\Program Files\AMD\ROCm\6.4"))]].concat();
+        stands(on_windows(&sdk), State::Broken, Some(Rung::Enumerate), "finds no GPU");
     }
 }

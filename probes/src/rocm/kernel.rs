@@ -12,6 +12,9 @@ const DXG: &str = "/dev/dxg";
 const MODULE: &str = "/sys/module/amdgpu";
 const NODES: &str = "/sys/class/kfd/kfd/topology/nodes";
 
+/// Stands for the group of a node that no group may open.
+pub(super) const NO_GROUP: &str = "none";
+
 /// What the libraries would meet.
 pub(super) struct Kernel {
     /// Whether the nodes may be opened.
@@ -181,7 +184,7 @@ fn ask_render_nodes(host: &dyn Host, gpus: &[Gpu], facts: &mut Vec<Fact>) -> Opt
 fn look(host: &dyn Host, path: &str) -> Node {
     match host.node(path) {
         Ok(node) if node.split(' ').nth(1) == Some("rw") => Node::Open,
-        Ok(node) => Node::Closed(group(&node)),
+        Ok(node) => Node::Closed(Some(group(&node).unwrap_or_else(|| NO_GROUP.to_owned()))),
         Err(Missing::NotFound) => Node::Absent,
         Err(Missing::Denied) => Node::Closed(None),
         Err(missing) => Node::Unknown(missing),

@@ -129,3 +129,16 @@ const LINUX_FOLDERS: &[&str] = &[
     "/usr/local/lib",
 ];
 const MACOS_FOLDERS: &[&str] = &["/usr/local/lib", "/opt/homebrew/lib", "/usr/lib"];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_of_a_node_is_told_and_that_of_a_file_is_not() {
+        let group = |path: &str| group(&fs::metadata(path).unwrap());
+        assert!(group("/dev/null").is_some());
+        assert_eq!(group("/proc/self/status"), None);
+    }
+}
