@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_machine_without_a_card_has_no_rocm_whatever_is_installed() {
         let none = ("gpu-vendors", Ok(""));
-        stands(climb(&report(&[none.clone()])), State::NotInstalled, Some(Rung::Bus), "no AMD GPU");
+        stands(climb(&report(std::slice::from_ref(&none))), State::NotInstalled, Some(Rung::Bus), "no AMD GPU");
         stands(climb(&report(&[none, HIP])), State::NotInstalled, Some(Rung::Bus), "libamdhip64.so.6");
         stands(climb(&report(&[])), State::Unknown, None, "bus");
     }

@@ -99,10 +99,7 @@ fn ask_module(host: &dyn Host, facts: &mut Vec<Fact>) -> bool {
 
 /// The GPUs that KFD offers, each with its facts. Where a device cgroup denies them, reading one is denied, too.
 fn ask_topology(host: &dyn Host, facts: &mut Vec<Fact>) -> Result<Vec<Gpu>, Missing> {
-    let names = match host.ask(&Question::List(NODES.to_owned())) {
-        Ok(names) => names,
-        Err(missing) => return Err(missing),
-    };
+    let names = host.ask(&Question::List(NODES.to_owned()))?;
     let mut gpus = Vec::new();
     let mut denied = None;
     for name in names.lines() {
