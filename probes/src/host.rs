@@ -34,7 +34,8 @@ pub enum Question {
     /// The names in a directory, sorted, one a line.
     List(String),
     /// What stands at a path, in one line: `file`, `directory`, `char-device`, `fifo`, … then what this process may do
-    /// with it (`rw`, `r`, `w` or `-`), then, for a link, ` -> ` and the path that it leads to in the end.
+    /// with it (`rw`, `r`, `w` or `-`), then, for a character device, ` group=` and the group that may read and write it,
+    /// then, for a link, ` -> ` and the path that it leads to in the end.
     Node(String),
     /// The header of an executable image (ELF or PE) as one line of JSON: see [`crate::image::Image`].
     Image(String),

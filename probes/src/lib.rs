@@ -20,6 +20,7 @@ pub mod opencl;
 pub mod python;
 pub mod pytorch;
 mod resolve;
+pub mod rocm;
 mod search_path;
 pub mod tensorflow;
 pub mod version;
@@ -59,6 +60,7 @@ pub static PROBES: &[&Probe] = &[
     &cuda::PROBE,
     &vulkan::PROBE,
     &opencl::PROBE,
+    &rocm::PROBE,
     &python::PROBE,
     &pytorch::PROBE,
     &tensorflow::PROBE,

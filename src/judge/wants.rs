@@ -2,7 +2,7 @@
 
 use accelprobe_probes::fact::{Kind, Value};
 use accelprobe_probes::host::Missing;
-use accelprobe_probes::ladder::State;
+use accelprobe_probes::ladder::{Rung, State};
 use accelprobe_probes::version::{Range, Version};
 
 use super::{Case, findings, recommend, vendor_title};
@@ -128,12 +128,17 @@ fn by_machine(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support
             Outcome::Unknown if climb.state == State::Unknown => climb.detail.clone(),
             _ => format!("{}: {}", climb.state, climb.detail),
         };
+        // Without the hardware nothing can be installed, and the code says so.
+        let no_hardware = climb.rung == Some(Rung::Bus) && matches!(system.vendor.as_str(), "nvidia" | "amd");
         let finding = (outcome == Outcome::Broken).then(|| {
             cannot(
                 case,
                 statement,
                 spec,
-                format!("{}-{}", system.id, climb.state),
+                match no_hardware {
+                    true => format!("no-{}-gpu", system.vendor),
+                    false => format!("{}-{}", system.id, climb.state),
+                },
                 format!("{} cannot be used: {}", system.name, climb.detail),
             )
         });

@@ -31,7 +31,7 @@ fn every_fixture_gives_the_findings_that_are_expected_of_it() {
             wrong.push(format!("{}: expected {expected:?}, found {found:?}", path.display()));
         }
         // A recording that lacks an answer would let a fault through as unknown.
-        for id in ["cuda", "vulkan", "opencl"] {
+        for id in ["cuda", "vulkan", "opencl", "rocm"] {
             assert_ne!(system(&diagnosis, id)["state"], "unknown", "{}: {id}", path.display());
         }
         let healthy = path.file_stem().unwrap().to_string_lossy().ends_with("healthy");

@@ -281,7 +281,8 @@ fn list(path: &Path) -> Answer {
 
 fn node(path: &Path) -> Answer {
     let metadata = fs::metadata(path).map_err(|error| missing(&error))?;
-    Ok(with_target(path, &format!("{} {}", sys::kind(&metadata), sys::access(path))))
+    let group = sys::group(&metadata).map_or_else(String::new, |group| format!(" group={group}"));
+    Ok(with_target(path, &format!("{} {}{group}", sys::kind(&metadata), sys::access(path))))
 }
 
 /// A text, and where a path is a link, the file that it leads to in the end.

@@ -1,6 +1,7 @@
 //! Keeps names of people and machines out of every answer.
 //!
-//! It works at the door: what a probe is told holds no home directory, user name, host name or UUID, so no output can.
+//! It works at the door: what a probe is told holds no home directory, user name, host name, UUID or serial number of a
+//! GPU, so no output can.
 //! The home directory becomes `~`, which a question may name in turn; other people's home directories and UUIDs become
 //! stand-ins that stay the same within a run.
 
@@ -68,7 +69,7 @@ impl Redactor {
         for (name, stand_in) in &self.names {
             text = self.replace_whole(&text, name, stand_in, char::is_alphanumeric);
         }
-        self.hide_uuids(text)
+        self.hide_uuids(hide_serials(text))
     }
 
     /// The path that a question means: `~` spelled out.
@@ -135,6 +136,31 @@ fn is_uuid(bytes: &[u8]) -> bool {
     shaped && !bytes.starts_with(b"00000000-0000-0000-0000-")
 }
 
+/// Replaces the numbers by which AMD tells one card from all others: in lines of a file of sysfs, and in lists of devices
+/// as `GPU-` and 16 hexadecimal digits.
+fn hide_serials(text: String) -> String {
+    const LINES: [&str; 2] = ["unique_id ", "hive_id "];
+    const DEVICE: &str = "GPU-";
+    const DIGITS: usize = 16;
+    let mut text = text;
+    if LINES.iter().any(|name| text.contains(name)) {
+        let line = |line: &str| match LINES.iter().find(|name| line.starts_with(**name)) {
+            Some(name) => format!("{name}0{}", if line.ends_with('\n') { "\n" } else { "" }),
+            None => line.to_owned(),
+        };
+        text = text.split_inclusive('\n').map(line).collect();
+    }
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(DEVICE)) {
+        from += at + DEVICE.len();
+        let digits = text.get(from..).unwrap_or_default().bytes().take_while(u8::is_ascii_hexdigit).count();
+        if digits == DIGITS {
+            text.replace_range(from..from + DIGITS, &"0".repeat(DIGITS));
+        }
+    }
+    text
+}
+
 fn find(text: &str, wanted: &str, any_case: bool) -> Option<usize> {
     match any_case {
         // Lower case of ASCII alone keeps every place where it is.
@@ -187,6 +213,9 @@ mod tests {
             ("miriam@workstation7 says", "user@host says"),
             ("miriamic acid", "miriamic acid"),
             ("GPU-8f6b6f9e-1111-2222-3333-444455556666", "GPU-00000000-0000-0000-0000-000000000001"),
+            ("0,GPU-b3dd4d4a3cf21ad7", "0,GPU-0000000000000000"),
+            ("GPU-abc", "GPU-abc"),
+            ("domain 0\nunique_id 9004149066219862957\nhive_id 7\nx 1\n", "domain 0\nunique_id 0\nhive_id 0\nx 1\n"),
             ("plain", "plain"),
         ] {
             assert_eq!(redactor.hide(text), hidden);

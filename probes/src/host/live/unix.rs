@@ -1,10 +1,10 @@
 //! The live host on Unix.
 
 use std::ffi::CString;
-use std::fs::{DirBuilder, Metadata};
+use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,6 +60,22 @@ pub(super) fn access(path: &Path) -> &'static str {
     }
 }
 
+/// The group whose members may read and write a device node: its name, or its number where it has no name here.
+pub(super) fn group(metadata: &Metadata) -> Option<String> {
+    const READ_AND_WRITE: u32 = 0o060;
+    if !metadata.file_type().is_char_device() || metadata.mode() & READ_AND_WRITE != READ_AND_WRITE {
+        return None;
+    }
+    let number = metadata.gid().to_string();
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty() && !name.contains(' '))?;
+        (fields.nth(1) == Some(number.as_str())).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or(number))
+}
+
 /// There is no registry here.
 pub(super) fn registry(_key: &str) -> Answer {
     Err(Missing::Unsupported)
@@ -113,3 +129,16 @@ const LINUX_FOLDERS: &[&str] = &[
     "/usr/local/lib",
 ];
 const MACOS_FOLDERS: &[&str] = &["/usr/local/lib", "/opt/homebrew/lib", "/usr/lib"];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_of_a_node_is_told_and_that_of_a_file_is_not() {
+        let group = |path: &str| group(&fs::metadata(path).unwrap());
+        assert!(group("/dev/null").is_some());
+        assert_eq!(group("/proc/self/status"), None);
+    }
+}

@@ -65,6 +65,11 @@ pub(super) fn access(path: &Path) -> &'static str {
     }
 }
 
+/// There are no groups that open device nodes here.
+pub(super) fn group(_metadata: &Metadata) -> Option<String> {
+    None
+}
+
 /// Where else a throw-away directory may be made: nowhere but in the user's own folder.
 pub(super) const TEMPORARY: &[&str] = &[];
 
