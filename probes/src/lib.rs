@@ -3,13 +3,17 @@
 //! A [`Host`] answers questions, a [`Probe`] turns the answers into facts, and all facts together are the
 //! [`Report`]. See docs/ARCHITECTURE.md for the way through the files.
 
+mod accelerator;
 pub mod bus;
 pub mod child;
 pub mod cuda;
 pub mod environment;
 pub mod fact;
+pub mod gaudi;
+pub mod graphcore;
 pub mod host;
 pub mod image;
+pub mod intel;
 pub mod ladder;
 pub mod machine;
 mod manifest;
@@ -54,6 +58,9 @@ pub static PROBES: &[&Probe] = &[
     &cuda::PROBE,
     &vulkan::PROBE,
     &opencl::PROBE,
+    &intel::PROBE,
+    &gaudi::PROBE,
+    &graphcore::PROBE,
     &python::PROBE,
 ];
 
