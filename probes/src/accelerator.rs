@@ -88,10 +88,14 @@ pub(crate) fn access(host: &dyn Host, path: &str) -> Result<&'static str, Missin
     }
 }
 
-/// The first name with this beginning that a card's driver registered in a class of the kernel, such as `renderD128` in
+/// The first name with this beginning and a number that a card's driver registered in a class of the kernel, such as `renderD128` in
 /// `drm`.
 pub(crate) fn registered(host: &dyn Host, address: &str, class: &str, beginning: &str) -> Option<String> {
-    host.list(&format!("{PCI_FOLDER}/{address}/{class}")).into_iter().find(|name| name.starts_with(beginning))
+    let numbered = |name: &String| {
+        name.strip_prefix(beginning)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    host.list(&format!("{PCI_FOLDER}/{address}/{class}")).into_iter().find(numbered)
 }
 
 /// What a person calls the parts of a kind of card.
