@@ -324,3 +324,117 @@ fn hides_all(report: &Report, visible: &str) -> bool {
     let all = visible.trim().eq_ignore_ascii_case("all");
     !all && !visible.trim().is_empty() && !named.iter().any(|id| ids.is_empty() || ids.contains(id))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fact::Origin;
+    use crate::host::Answer;
+    use crate::host::recording::Recording;
+
+    const TABLE: &str = "index, module_id, name, bus_id, driver_version, memory.total [MiB]\n\
+                         0, 5, HL-225, 0000:33:00.0, 1.18.0-ee698fb, 98304 MiB\n\
+                         1, 4, HL-225, 0000:9A:00.0, 1.18.0-ee698fb, 98304 MiB\n";
+
+    fn facts(hlml: Answer, more: Vec<(Question, Answer)>) -> Report {
+        let pci = |rest: &str| format!("/sys/bus/pci/devices{rest}");
+        let found = |path: &str| (Question::Node(path.into()), Ok("file r".to_owned()));
+        let answers = vec![
+            (Question::System, Ok("linux x86_64".to_owned())),
+            (Question::List(pci("")), Ok("0000:33:00.0".into())),
+            (
+                Question::Read(pci("/0000:33:00.0/uevent")),
+                Ok("DRIVER=habanalabs\nPCI_CLASS=120000\nPCI_ID=1DA3:1020\n".into()),
+            ),
+            (Question::List(pci("/0000:33:00.0/accel")), Ok("accel0\naccel_controlD0".into())),
+            (Question::Node("/dev/accel/accel0".into()), Ok("char-device rw".into())),
+            (Question::Read("/sys/module/habanalabs/version".into()), Ok("1.18.0-ee698fb\n".into())),
+            (Question::Library("libSynapse.so".into()), Ok("/usr/lib/habanalabs/libSynapse.so".into())),
+            (Question::Library("libhlml.so".into()), Ok("/usr/lib/habanalabs/libhlml.so".into())),
+            ("native habana-gaudi".parse().unwrap(), hlml),
+            (Question::Env("PATH".into()), Ok("/usr/bin".into())),
+            found("/usr/bin/hl-smi"),
+            ("run /usr/bin/hl-smi -v".parse().unwrap(), Ok("| HL-SMI Version:   hl-1.18.0-fw-53.1.1.1  |".into())),
+            (
+                "run /usr/bin/hl-smi -Q index,name,bus_id,driver_version,memory.total,module_id -f csv"
+                    .parse()
+                    .unwrap(),
+                Ok(TABLE.into()),
+            ),
+        ];
+        let host = Recording::of(String::new(), "test", answers.into_iter().chain(more));
+        Report { probes: Vec::new(), facts: ask(&host) }
+    }
+
+    #[test]
+    fn reads_the_release_out_of_what_the_tool_prints() {
+        let read = |text| release(text).map(|release| release.to_string());
+        assert_eq!(read("HL-SMI Version: hl-1.17.0-fw-51.3.0").unwrap(), "1.17.0");
+        assert_eq!(read("| HL-SMI Version:    hl-1.18.0-fw-53.1.1.1|").unwrap(), "1.18.0");
+        assert!(read("hl-smi: command not found").is_err() && read("").is_err());
+    }
+
+    #[test]
+    fn the_tool_tells_what_the_library_does_not() {
+        let exited = Err(Missing::Exited { code: 9, message: "hlml_init".into() });
+        let report = facts(exited, Vec::new());
+        assert_eq!(report.host("hlml-status"), Some(&Value::from("driver-not-loaded")));
+        let card = Subject::Device("0000:9a:00.0".into());
+        assert_eq!(report.number(&card, "gaudi-module-id"), Some(4));
+        assert_eq!(report.number(&card, "device-memory-bytes"), Some(98304 << 20));
+        assert_eq!(report.host("gaudi-software-matches"), Some(&Value::Flag(true)));
+    }
+
+    #[test]
+    fn a_card_stands_as_its_library_answers() {
+        let listed = r#"{"driver":"1.18.0-ee698fb","devices":[{"name":"HL-225","pci":"0000:33:00.0","memory_bytes":103079215104}]}"#;
+        for (answer, state, rung) in [
+            (Ok(listed.to_owned()), State::Working, Rung::Enumerate),
+            (Err(Missing::Crashed("signal 11".into())), State::Crashed, Rung::Initialise),
+            (Err(Missing::TimedOut), State::TimedOut, Rung::Initialise),
+            (Err(Missing::Exited { code: 15, message: String::new() }), State::Broken, Rung::Initialise),
+            (Err(Missing::Garbled("no symbol".into())), State::Broken, Rung::Load),
+        ] {
+            let climb = climb(&facts(answer, Vec::new()));
+            assert_eq!((climb.state, climb.rung), (state, Some(rung)), "{}", climb.detail);
+        }
+        assert_eq!(climb(&facts(Err(Missing::Unsupported), Vec::new())).state, State::Unknown);
+        assert_eq!(climb(&Report::default()).state, State::Unknown);
+    }
+
+    #[test]
+    fn modules_of_another_machine_hide_every_card() {
+        let listed = r#"{"driver":null,"devices":[{"name":"HL-225","pci":"0000:33:00.0","memory_bytes":null}]}"#;
+        for (visible, state) in
+            [("0,1", State::Masked), ("4,5", State::Working), ("all", State::Working), ("", State::Working)]
+        {
+            let set = (Question::Env("HABANA_VISIBLE_MODULES".into()), Ok(visible.to_owned()));
+            assert_eq!(climb(&facts(Ok(listed.to_owned()), vec![set])).state, state, "{visible}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_below_the_library_is_told_first() {
+        for (card, installed, state, rung) in [
+            ("no-card", true, State::NotInstalled, Rung::Bus),
+            ("no-driver", true, State::Broken, Rung::KernelDriver),
+            ("no-driver", false, State::NotInstalled, Rung::KernelDriver),
+            ("no-node", true, State::Blocked, Rung::DeviceNode),
+            ("no-access", true, State::Blocked, Rung::DeviceNode),
+            ("no-access", false, State::NotInstalled, Rung::Library),
+            ("ready", false, State::NotInstalled, Rung::Library),
+        ] {
+            let given = |key: &'static Key, value: &str| Fact {
+                key,
+                subject: Subject::Host,
+                value: Ok(Value::from(value)),
+                origin: Origin::Given("test".into()),
+            };
+            let mut facts = vec![given(&GAUDI_CARD, card)];
+            facts.extend(installed.then(|| given(&GAUDI_LIBRARY, SYNAPSE)));
+            let climb = climb(&Report { probes: Vec::new(), facts });
+            assert_eq!((climb.state, climb.rung), (state, Some(rung)), "{card} {installed}: {}", climb.detail);
+        }
+    }
+}

@@ -184,3 +184,78 @@ fn climb_ready(report: &Report, library: &str) -> Climb {
         (false, Some(Err(missing))) => Climb::none(State::Unknown, format!("gc-info could not be asked: {missing}")),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::host::Answer;
+    use crate::host::recording::Recording;
+
+    fn facts(more: Vec<(Question, Answer)>) -> Report {
+        let sdk = "/opt/gc/poplar-ubuntu_20_04-3.3.0+7857-b67b751185";
+        let answers = vec![
+            (Question::System, Ok("linux x86_64".to_owned())),
+            (Question::List("/sys/bus/pci/devices".into()), Ok(String::new())),
+            (Question::Env("POPLAR_SDK_ENABLED".into()), Ok(sdk.into())),
+            (Question::Library("libpoplar.so".into()), Err(Missing::NotFound)),
+            (Question::Node(format!("{sdk}/lib/libpoplar.so")), Ok("file r".into())),
+            (Question::Env("PATH".into()), Ok(format!("{sdk}/bin"))),
+            (Question::Node(format!("{sdk}/bin/gc-info")), Ok("file r".into())),
+        ];
+        let host = Recording::of(String::new(), "test", answers.into_iter().chain(more));
+        Report { probes: Vec::new(), facts: ask(&host) }
+    }
+
+    fn pod(count: Answer) -> Report {
+        let tool = "run /opt/gc/poplar-ubuntu_20_04-3.3.0+7857-b67b751185/bin/gc-info";
+        facts(vec![
+            (Question::Env("IPUOF_VIPU_API_PARTITION_ID".into()), Ok("p1".into())),
+            (format!("{tool} --ipu-count").parse().unwrap(), count),
+            (format!("{tool} --ipu-arch").parse().unwrap(), Ok("ipu2\n".into())),
+        ])
+    }
+
+    #[test]
+    fn reads_the_version_of_an_sdk_off_its_folder() {
+        let read = |folder| sdk_version(folder).map(|version| version.to_string());
+        assert_eq!(
+            read("/opt/poplar_sdk-ubuntu_20_04-3.3.0+1403-208993bbb7/poplar-ubuntu_20_04-3.3.0+7857-b67b").unwrap(),
+            "3.3.0"
+        );
+        assert_eq!(read("/opt/gc/poplar-ubuntu_18_04-2.5.1+4748-e94d646535/").unwrap(), "2.5.1");
+        assert!(read("/opt/poplar").is_err());
+    }
+
+    #[test]
+    fn ipus_of_the_network_need_no_bus() {
+        let report = pod(Ok("4\n".into()));
+        assert_eq!(report.version("poplar-sdk").unwrap().text(), "3.3.0");
+        assert_eq!(report.subjects("graphcore-poplar-device").len(), 4);
+        let climb = climb(&report);
+        assert_eq!((climb.state, climb.rung), (State::Working, Some(Rung::Enumerate)), "{}", climb.detail);
+        assert_eq!(climb.detail, "4 × IPU (ipu2)");
+    }
+
+    #[test]
+    fn an_ipu_stands_as_its_tool_answers() {
+        for (count, state) in [
+            (Ok("0\n".into()), State::Broken),
+            (Ok("no devices\n".into()), State::Broken),
+            (Err(Missing::Exited { code: 1, message: String::new() }), State::Broken),
+            (Err(Missing::Crashed("signal 6".into())), State::Crashed),
+            (Err(Missing::TimedOut), State::TimedOut),
+            (Err(Missing::NotRecorded), State::Unknown),
+        ] {
+            assert_eq!(climb(&pod(count.clone())).state, state, "{count:?}");
+        }
+    }
+
+    #[test]
+    fn an_sdk_without_an_ipu_is_no_fault_and_asks_no_tool() {
+        let report = facts(Vec::new());
+        assert_eq!(report.all("ipu-count").count(), 0);
+        let climb = climb(&report);
+        assert_eq!((climb.state, climb.rung), (State::NotInstalled, Some(Rung::Bus)), "{}", climb.detail);
+    }
+}

@@ -287,3 +287,124 @@ fn climb_ready(report: &Report, loader: &str, driver: &str) -> Climb {
         ),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::host::Answer;
+    use crate::host::recording::Recording;
+
+    const LOADER: &str = "/usr/lib/libze_loader.so.1";
+    const DRIVER: &str = "/usr/lib/libze_intel_gpu.so.1";
+    const GPU: &str = r#"{"loader":"1.16.1","version":17001466,"devices":[{"name":"Intel(R) UHD Graphics 770","kind":"gpu","integrated":true,"vendor":32902,"device":18048,"uuid":"86808046-0c00-0000-0002-000000000000","pci":"0000:00:02.0","memory_bytes":1}]}"#;
+
+    fn report(node: &str, driver: Answer, more: Vec<(Question, Answer)>) -> Report {
+        let pci = "/sys/bus/pci/devices";
+        let image = r#"{"format":"elf","bits":64,"machine":"x86_64","complete":true}"#;
+        let answers = vec![
+            (Question::System, Ok("linux x86_64".to_owned())),
+            (Question::List(pci.into()), Ok("0000:00:02.0\n0000:00:0b.0".into())),
+            (
+                Question::Read(format!("{pci}/0000:00:02.0/uevent")),
+                Ok("DRIVER=i915\nPCI_CLASS=30000\nPCI_ID=8086:4680\n".into()),
+            ),
+            (
+                Question::Read(format!("{pci}/0000:00:0b.0/uevent")),
+                Ok("DRIVER=intel_vpu\nPCI_CLASS=120000\nPCI_ID=8086:7D1D\n".into()),
+            ),
+            (Question::List(format!("{pci}/0000:00:02.0/drm")), Ok("card1\nrenderD128".into())),
+            (Question::List(format!("{pci}/0000:00:0b.0/accel")), Ok("accel0".into())),
+            (Question::Node("/dev/dri/renderD128".into()), Ok(format!("char-device {node}"))),
+            (Question::Node("/dev/accel/accel0".into()), Ok("char-device -".into())),
+            (Question::Library("libze_loader.so.1".into()), Ok(format!("{LOADER} -> {LOADER}.16.1"))),
+            (Question::Library("libze_intel_gpu.so.1".into()), Ok(DRIVER.into())),
+            (Question::Image(DRIVER.into()), Ok(image.into())),
+            (alone(""), driver),
+        ];
+        let host = Recording::of(String::new(), "test", answers.into_iter().chain(more));
+        Report { probes: Vec::new(), facts: ask(&host) }
+    }
+
+    fn alone(more: &str) -> Question {
+        format!("native ZE_ENABLE_ALT_DRIVERS={DRIVER} {more}intel-extensions {LOADER}").parse().unwrap()
+    }
+
+    fn uninitialised() -> Answer {
+        Err(Missing::Exited { code: 0x7800_0001, message: "zeInit".into() })
+    }
+
+    #[test]
+    fn reads_what_a_driver_lists() {
+        let report = report("rw", Ok(GPU.into()), Vec::new());
+        let gpu = Subject::Device("0000:00:02.0".into());
+        for (key, value) in [
+            ("level-zero-device", "Intel(R) UHD Graphics 770"),
+            ("level-zero-type", "gpu"),
+            ("device-kind", "integrated"),
+            ("device-vendor", "intel"),
+            ("pci-id", "8086:4680"),
+        ] {
+            assert_eq!(report.about(&gpu, key), Some(&Value::from(value)), "{key}");
+        }
+        assert_eq!(report.version("level-zero-loader-version").unwrap().text(), "1.16.1");
+        assert_eq!((report.text("intel-npu"), report.text("intel-npu-node")), ("no-access", "/dev/accel/accel0"));
+        let climb = climb(&report);
+        assert_eq!((climb.state, climb.versions["driver"].as_str()), (State::Working, "1.3.27642"));
+    }
+
+    #[test]
+    fn a_gpu_stands_as_its_driver_answers() {
+        let cpu = r#"{"loader":null,"version":1,"devices":[{"name":"x","kind":"cpu","integrated":false,"vendor":1,"device":1,"uuid":null,"pci":null,"memory_bytes":null}]}"#;
+        for (node, answer, state, rung) in [
+            ("rw", Ok(GPU), State::Working, Rung::Enumerate),
+            ("rw", Ok(cpu), State::SoftwareOnly, Rung::Enumerate),
+            ("rw", uninitialised().as_deref().map_err(Clone::clone), State::Broken, Rung::Initialise),
+            ("-", uninitialised().as_deref().map_err(Clone::clone), State::Blocked, Rung::DeviceNode),
+            ("rw", Err(Missing::Crashed("signal 11".into())), State::Crashed, Rung::Initialise),
+            ("rw", Err(Missing::TimedOut), State::TimedOut, Rung::Initialise),
+            ("rw", Err(Missing::Exited { code: 0x7000_0001, message: String::new() }), State::Broken, Rung::Initialise),
+            ("rw", Err(Missing::Garbled("no zeInit".into())), State::Broken, Rung::Load),
+        ] {
+            let climb = climb(&report(node, answer.map(str::to_owned), Vec::new()));
+            assert_eq!((climb.state, climb.rung), (state, Some(rung)), "{}", climb.detail);
+        }
+        assert_eq!(climb(&report("rw", Err(Missing::NotRecorded), Vec::new())).state, State::Unknown);
+        assert_eq!(climb(&Report::default()).state, State::Unknown);
+    }
+
+    #[test]
+    fn a_mask_is_named_where_the_driver_lists_gpus_without_it() {
+        let mask = || (Question::Env("ZE_AFFINITY_MASK".into()), Ok("3".to_owned()));
+        for (bare, state) in [(Ok(GPU.to_owned()), State::Masked), (uninitialised(), State::Broken)] {
+            let more = vec![mask(), (alone("ZE_AFFINITY_MASK= "), bare)];
+            assert_eq!(climb(&report("rw", uninitialised(), more)).state, state);
+        }
+        let selector = vec![(Question::Env("ONEAPI_DEVICE_SELECTOR".into()), Ok("opencl:cpu".to_owned()))];
+        assert_eq!(climb(&report("rw", Ok(GPU.into()), selector)).state, State::Masked);
+    }
+
+    #[test]
+    fn a_selector_lets_gpus_through_or_not() {
+        for selector in
+            ["*:*", "level_zero:gpu", "level_zero:0", "LEVEL_ZERO:*", "opencl:cpu;level_zero:1", "!opencl:*", "!*:cpu"]
+        {
+            assert!(!hides_gpus(selector), "{selector}");
+        }
+        for selector in ["opencl:*", "*:cpu", "cuda:gpu", "!level_zero:*", "*:*;!*:gpu", "nonsense:"] {
+            assert!(hides_gpus(selector), "{selector}");
+        }
+    }
+
+    #[test]
+    fn a_desktop_without_oneapi_has_it_not_installed() {
+        let more = vec![
+            (Question::Library("libze_loader.so.1".into()), Err(Missing::NotFound)),
+            (Question::Library("libze_intel_gpu.so.1".into()), Err(Missing::NotFound)),
+        ];
+        for node in ["rw", "-"] {
+            let climb = climb(&report(node, Err(Missing::NotRecorded), more.clone()));
+            assert_eq!((climb.state, climb.rung), (State::NotInstalled, Some(Rung::Library)), "{}", climb.detail);
+        }
+    }
+}
