@@ -114,6 +114,7 @@ pub(crate) struct Words {
 /// without any, a card that cannot be used is no fault.
 pub(crate) fn climb(report: &Report, words: &Words, installed: Option<&str>) -> Option<Climb> {
     let Words { card, module, .. } = words;
+    let noun = card.split_once(' ').map_or(*card, |(_, noun)| noun);
     let node = report.text(words.node);
     let node = if node.is_empty() { "its device node" } else { node };
     let state = match report.all(words.state).next().map(|fact| &fact.value) {
@@ -125,8 +126,10 @@ pub(crate) fn climb(report: &Report, words: &Words, installed: Option<&str>) -> 
     };
     let without = match (state, installed) {
         (READY, _) => return None,
-        (NO_CARD, Some(software)) => (State::NotInstalled, Rung::Bus, format!("{software} is here without {card}")),
-        (NO_CARD, None) => (State::NotInstalled, Rung::Bus, format!("without {card} on the bus")),
+        (NO_CARD, Some(software)) => {
+            (State::NotInstalled, Rung::Bus, format!("{software} is here, and no {noun} is on the bus"))
+        }
+        (NO_CARD, None) => (State::NotInstalled, Rung::Bus, format!("no {noun} on the bus")),
         (NO_DRIVER, None) => {
             (State::NotInstalled, Rung::KernelDriver, format!("{card} is on the bus, without its driver {module}"))
         }
