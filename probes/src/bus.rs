@@ -120,14 +120,16 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     }
 }
 
+/// Where the kernel lists what is on the PCI bus.
+pub(crate) const PCI_FOLDER: &str = "/sys/bus/pci/devices";
+
 fn ask_linux(host: &dyn Host) -> Vec<Fact> {
-    const FOLDER: &str = "/sys/bus/pci/devices";
-    let bus = Question::List(FOLDER.to_owned());
+    let bus = Question::List(PCI_FOLDER.to_owned());
     let mut facts = Vec::new();
     let mut vendors: Vec<&str> = Vec::new();
     let addresses = host.ask(&bus);
     for address in addresses.iter().flat_map(|addresses| addresses.lines()) {
-        let question = Question::Read(format!("{FOLDER}/{address}/uevent"));
+        let question = Question::Read(format!("{PCI_FOLDER}/{address}/uevent"));
         let Some(device) = host.ask(&question).ok().and_then(|text| PciDevice::parse(&text)) else { continue };
         if !device.computes() {
             continue;
@@ -194,15 +196,15 @@ fn vendors_off_the_bus(host: &dyn Host) -> (Vec<&'static str>, Option<Question>)
 }
 
 /// A device as its `uevent` file tells it.
-struct PciDevice {
+pub(crate) struct PciDevice {
     class: u32,
-    vendor: u32,
+    pub(crate) vendor: u32,
     device: u32,
-    driver: Option<String>,
+    pub(crate) driver: Option<String>,
 }
 
 impl PciDevice {
-    fn parse(uevent: &str) -> Option<PciDevice> {
+    pub(crate) fn parse(uevent: &str) -> Option<PciDevice> {
         let value = |name: &str| uevent.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         let (vendor, device) = value("PCI_ID")?.split_once(':')?;
         Some(PciDevice {
@@ -213,17 +215,17 @@ impl PciDevice {
         })
     }
 
-    fn computes(&self) -> bool {
+    pub(crate) fn computes(&self) -> bool {
         matches!(self.class >> 16, 0x03 | 0x12)
     }
 
     /// Whether the device is kept for a virtual machine, so that nothing of this system can use it.
-    fn is_given_away(&self) -> bool {
+    pub(crate) fn is_given_away(&self) -> bool {
         matches!(self.driver.as_deref(), Some("vfio-pci" | "pci-stub" | "xen-pciback"))
     }
 
     /// Display controllers of every vendor; processing accelerators only where they are GPUs.
-    fn is_gpu(&self) -> bool {
+    pub(crate) fn is_gpu(&self) -> bool {
         self.class >> 16 == 0x03 || matches!(vendor(self.vendor), "nvidia" | "amd")
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Host`] answers questions, a [`Probe`] turns the answers into facts, and all facts together are the
 //! [`Report`]. See docs/ARCHITECTURE.md for the way through the files.
 
+mod accelerator;
 pub mod bus;
 pub mod child;
 pub mod cuda;
@@ -12,6 +13,11 @@ mod framework;
 pub mod host;
 pub mod image;
 pub mod jax;
+pub mod gaudi;
+pub mod graphcore;
+pub mod host;
+pub mod image;
+pub mod intel;
 pub mod ladder;
 pub mod machine;
 mod manifest;
@@ -61,6 +67,9 @@ pub static PROBES: &[&Probe] = &[
     &vulkan::PROBE,
     &opencl::PROBE,
     &rocm::PROBE,
+    &intel::PROBE,
+    &gaudi::PROBE,
+    &graphcore::PROBE,
     &python::PROBE,
     &pytorch::PROBE,
     &tensorflow::PROBE,

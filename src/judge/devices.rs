@@ -87,6 +87,7 @@ pub(crate) fn vendor_title(vendor: &str) -> &str {
         "apple" => "Apple",
         "microsoft" => "Microsoft",
         "habana" => "Habana",
+        "graphcore" => "Graphcore",
         "mesa" => "Mesa",
         "qualcomm" => "Qualcomm",
         other => other,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use accelprobe_probes::fact::{Report, Subject};
+use accelprobe_probes::fact::{Report, Scope, Subject};
 use accelprobe_probes::host::Missing;
 use accelprobe_probes::ladder::{Climb, State};
 
@@ -54,8 +54,7 @@ fn one(case: &Case<'_>, system: &System) -> diagnosis::System {
         (None, _) => Climb::none(State::Unknown, "this version of accelprobe does not look for it"),
     };
     let report = case.ground.report;
-    let listed = format!("{}-device", system.id);
-    let devices = report.subjects(&listed).into_iter().filter_map(|subject| match subject {
+    let devices = report.subjects(device_key(&system.id)).into_iter().filter_map(|subject| match subject {
         Subject::Device(id) => Some(id.clone()),
         _ => None,
     });
@@ -71,6 +70,14 @@ fn one(case: &Case<'_>, system: &System) -> diagnosis::System {
         devices: devices.collect(),
         duration_ms: report.asked(&system.id).and_then(|asked| asked.duration_ms),
     }
+}
+
+/// The fact by which a system lists its devices: `ID-device`, or the one of its probe where its API has another name.
+fn device_key(system: &str) -> &'static str {
+    let own = accelprobe_probes::PROBES.iter().filter(|probe| probe.name == system).flat_map(|probe| probe.keys);
+    let names = || own.clone().filter(|key| key.scope == Scope::Device && key.name.ends_with("-device"));
+    let exact = names().find(|key| key.name.strip_suffix("-device") == Some(system));
+    exact.or_else(|| names().next()).map_or("", |key| key.name)
 }
 
 fn support(case: &Case<'_>, system: &System, state: State) -> Support {

@@ -17,6 +17,7 @@ mod isolation;
 mod judging;
 mod live;
 mod matrix;
+mod real_accelerators;
 mod real_drivers;
 mod real_rocm;
 mod replay;
