@@ -5,6 +5,7 @@
 
 pub mod bus;
 pub mod child;
+mod compute;
 pub mod cuda;
 pub mod environment;
 pub mod fact;
@@ -19,6 +20,7 @@ pub mod python;
 mod search_path;
 pub mod version;
 pub mod vulkan;
+pub mod webgpu;
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -53,6 +55,7 @@ pub static PROBES: &[&Probe] = &[
     &nvidia_driver::PROBE,
     &cuda::PROBE,
     &vulkan::PROBE,
+    &webgpu::PROBE,
     &opencl::PROBE,
     &python::PROBE,
 ];
