@@ -5,7 +5,7 @@
 //! asks every driver in a child of its own, with the loader's own variable pointing at that driver alone: one that
 //! crashes costs one line. On Linux that child then asks wgpu as well, for the WebGPU probe: the driver is mapped already,
 //! which is what costs time. One that dies is asked again for Vulkan alone, so that Vulkan is never blamed for WebGPU.
-//! With `--deep` a shader squares numbers on every device. Implicit layers are listed and not loaded. It cannot tell what
+//! With `--deep` each device computes. Implicit layers are listed and not loaded. It cannot tell what
 //! a layer would hide.
 //! References: Vulkan loader, LoaderDriverInterface and LoaderInterfaceArchitecture; VkPhysicalDeviceType,
 //! VkPhysicalDeviceIDProperties.
@@ -76,7 +76,7 @@ static VULKAN_COMPUTE: Key = Key::new(
     "vulkan-compute",
     Kind::Text,
     Scope::Device,
-    "With `--deep`: whether a Vulkan compute shader squared numbers `right` on the device, or `wrong` and how.",
+    "With `--deep`: whether a small computation through Vulkan came out `right`, or what was wrong with it.",
 );
 
 /// The argument that makes a child ask nothing but Vulkan.
@@ -204,16 +204,16 @@ pub(crate) fn tell(host: &dyn Host, driver: &Driver, loader: &str) -> Result<Tol
 
 fn told(host: &dyn Host, driver: &Driver, loader: &str) -> Told {
     let ask = |arguments: &[&str]| {
-        let question = query(driver, loader, arguments);
+        let question = query(driver, arguments);
         let parse = |json: String| serde_json::from_str(&json).map_err(|error| Missing::Garbled(error.to_string()));
         (host.ask(&question).and_then(parse), question)
     };
-    let both = ask(&[]);
+    let both = ask(&[loader]);
     let crashed = matches!(both.0, Err(Missing::Crashed(_)));
     if !crashed || !asks_both(&host.system()) {
         return Told { vulkan: both, died: None };
     }
-    match ask(&[ALONE]) {
+    match ask(&[loader, ALONE]) {
         (Err(Missing::NotRecorded), _) => Told { vulkan: both, died: None },
         vulkan => {
             let died = both.0.err().filter(|_| vulkan.0.is_ok()).map(|missing| (missing, both.1));
@@ -227,10 +227,9 @@ pub(crate) fn asks_both(system: &str) -> bool {
     !matches!(system, "windows" | "macos")
 }
 
-fn query(driver: &Driver, loader: &str, more: &[&str]) -> Question {
-    let arguments = std::iter::once(&loader).chain(more).map(|argument| (*argument).to_owned());
-    let probe = PROBE.name.to_owned();
-    Question::Native(Query { environment: shown_alone(driver), probe, arguments: arguments.collect() })
+fn query(driver: &Driver, arguments: &[&str]) -> Question {
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    Question::Native(Query { environment: shown_alone(driver), probe: PROBE.name.to_owned(), arguments })
 }
 
 fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
@@ -248,6 +247,7 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         VULKAN_LOADER_VERSION.host(version(&instance.loader), &question),
         VULKAN_ICD.of(subject, Value::from(state), &question),
     ];
+    let mut computations = Vec::new();
     for (number, device) in instance.devices.into_iter().enumerate() {
         let id = device.id();
         let subject = || Subject::Device(id.clone());
@@ -265,10 +265,10 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         facts.push(DEVICE_VENDOR.of(subject(), Value::from(vendor(device.vendor)), &question));
         facts.push(VULKAN_API.of(subject(), version(&device.api), &question));
         facts.extend(device.driver.map(|driver| VULKAN_DRIVER.of(subject(), Value::Text(driver), &question)));
-        if host.is_deep() {
-            let question = query(driver, loader, &[compute::ARGUMENT, &number.to_string()]);
-            facts.push(VULKAN_COMPUTE.of(subject(), host.ask(&question).map(Value::Text), &question));
-        }
+        computations.push((subject(), query(driver, &[compute::WORD, &number.to_string(), loader])));
+    }
+    if host.is_deep() {
+        facts.extend(compute::ask_each(host, &VULKAN_COMPUTE, computations));
     }
     facts
 }
@@ -297,6 +297,7 @@ fn climb(report: &Report) -> Climb {
             manifest::climb(report, &VULKAN_ICD, &VULKAN_DEVICE, "a CPU renderer, not a GPU"),
             report,
             &VULKAN_COMPUTE,
+            &VULKAN_DEVICE,
         ),
     };
     let api = report.all(VULKAN_API.name).find_map(|fact| fact.value.as_ref().ok());
@@ -309,45 +310,48 @@ mod tests {
     use super::*;
     use crate::host::Answer;
     use crate::host::recording::Recording;
+    use crate::webgpu;
 
-    fn host(driver: Answer) -> Recording {
+    fn host(driver: Answer, alone: Option<Answer>) -> Recording {
         let manifest = "/usr/share/vulkan/icd.d/x.json";
         let image = r#"{"format":"elf","bits":64,"machine":"x86_64","complete":true}"#;
-        let query = format!(
-            "native VK_DRIVER_FILES={manifest} VK_ICD_FILENAMES={manifest} VK_LOADER_LAYERS_DISABLE=~implicit~ vulkan /usr/lib/libvulkan.so.1"
-        );
-        Recording::of(
-            String::new(),
-            "test",
-            [
-                (Question::System, Ok("linux x86_64".to_owned())),
-                (
-                    Question::Library("libvulkan.so.1".into()),
-                    Ok("/usr/lib/libvulkan.so.1 -> /usr/lib/libvulkan.so.1.3.239".into()),
-                ),
-                (Question::List("/usr/share/vulkan/icd.d".into()), Ok("readme\nx.json".into())),
-                (Question::Read(manifest.into()), Ok(r#"{"ICD": {"library_path": "/usr/lib/libx.so"}}"#.into())),
-                (Question::Image("/usr/lib/libx.so".into()), Ok(image.into())),
-                (query.parse().unwrap(), driver),
-            ],
-        )
+        let query = |more: &str| -> Question {
+            let shown = format!("VK_DRIVER_FILES={manifest} VK_ICD_FILENAMES={manifest}");
+            let text =
+                format!("native {shown} VK_LOADER_LAYERS_DISABLE=~implicit~ vulkan /usr/lib/libvulkan.so.1{more}");
+            text.parse().unwrap()
+        };
+        let answers = [
+            (Question::System, Ok("linux x86_64".to_owned())),
+            (
+                Question::Library("libvulkan.so.1".into()),
+                Ok("/usr/lib/libvulkan.so.1 -> /usr/lib/libvulkan.so.1.3.239".into()),
+            ),
+            (Question::List("/usr/share/vulkan/icd.d".into()), Ok("readme\nx.json".into())),
+            (Question::Read(manifest.into()), Ok(r#"{"ICD": {"library_path": "/usr/lib/libx.so"}}"#.into())),
+            (Question::Image("/usr/lib/libx.so".into()), Ok(image.into())),
+            (query(""), driver),
+        ];
+        let alone = alone.map(|alone| (query(" alone"), alone));
+        Recording::of(String::new(), "test", answers.into_iter().chain(alone))
     }
 
     fn climbed(driver: Answer) -> (State, Option<Rung>) {
-        let climb = climb(&Report { probes: Vec::new(), facts: ask(&host(driver)) });
+        let climb = climb(&Report { probes: Vec::new(), facts: ask(&host(driver, None)) });
         (climb.state, climb.rung)
+    }
+
+    fn devices(kind: &str, more: &str) -> Answer {
+        let device = format!(
+            r#"{{"name":"X","kind":"{kind}","vendor":4318,"api":"1.3.1","driver":null,"pci":"0000:01:00.0","memory_bytes":1}}"#
+        );
+        Ok(format!(r#"{{"loader":"1.3.239","devices":[{device}]{more}}}"#))
     }
 
     #[test]
     fn every_end_of_a_driver_has_its_state() {
-        let devices = |kind: &str| {
-            let device = format!(
-                r#"{{"name":"X","kind":"{kind}","vendor":4318,"api":"1.3.1","driver":null,"pci":"0000:01:00.0","memory_bytes":1}}"#
-            );
-            Ok(format!(r#"{{"loader":"1.3.239","devices":[{device}]}}"#))
-        };
-        assert_eq!(climbed(devices("discrete")), (State::Working, Some(Rung::Enumerate)));
-        assert_eq!(climbed(devices("software")), (State::SoftwareOnly, Some(Rung::Enumerate)));
+        assert_eq!(climbed(devices("discrete", "")), (State::Working, Some(Rung::Enumerate)));
+        assert_eq!(climbed(devices("software", "")), (State::SoftwareOnly, Some(Rung::Enumerate)));
         assert_eq!(
             climbed(Ok(r#"{"loader":"1.3.239","devices":[]}"#.into())),
             (State::NotInstalled, Some(Rung::Enumerate))
@@ -359,5 +363,58 @@ mod tests {
         let exited = |code| Err(Missing::Exited { code, message: "vkCreateInstance".into() });
         assert_eq!(climbed(exited(-1)), (State::Broken, Some(Rung::Initialise)));
         assert_eq!(climbed(exited(-9)), (State::NotInstalled, Some(Rung::Enumerate)));
+    }
+
+    /// What both probes make of a driver: how they stand.
+    fn both(driver: Answer, alone: Option<Answer>) -> [State; 2] {
+        let host = host(driver, alone);
+        let facts = [ask(&host), (webgpu::PROBE.ask)(&host)].concat();
+        let report = Report { probes: Vec::new(), facts };
+        [climb(&report).state, webgpu::PROBE.climb.unwrap()(&report).state]
+    }
+
+    #[test]
+    fn what_wgpu_does_is_told_of_webgpu_alone() {
+        use State::{Broken, Crashed, NotInstalled, SoftwareOnly, TimedOut, Unknown, Working};
+        let crash = || Err(Missing::Crashed("signal 11".into()));
+        let with = |webgpu: &str| devices("discrete", &format!(r#","webgpu":{webgpu}"#));
+        let adapter = |kind: &str| {
+            let adapter = format!(
+                r#"{{"name":"X","kind":"{kind}","vendor":4318,"device":9860,"driver":null,"pci":"0000:01:00.0"}}"#
+            );
+            with(&format!(r#"{{"Ok":{{"wgpu":"30.0.1","adapters":[{adapter}]}}}}"#))
+        };
+        assert_eq!(both(adapter("discrete"), None), [Working, Working]);
+        assert_eq!(both(with(r#"{"Ok":{"adapters":[]}}"#), None), [Working, NotInstalled]);
+        assert_eq!(both(with(r#"{"Err":"timed-out"}"#), None), [Working, TimedOut]);
+        assert_eq!(both(with(r#"{"Err":{"garbled":"wgpu panicked"}}"#), None), [Working, Broken]);
+        assert_eq!(both(devices("discrete", ""), None), [Working, Unknown], "from before wgpu was asked");
+        assert_eq!(both(crash(), Some(devices("discrete", ""))), [Working, Crashed]);
+        assert_eq!(both(crash(), Some(devices("software", ""))), [SoftwareOnly, Crashed]);
+        assert_eq!(both(crash(), Some(crash())), [Crashed, Crashed]);
+        assert_eq!(both(crash(), None), [Crashed, Crashed]);
+        assert_eq!(both(Err(Missing::TimedOut), None), [TimedOut, TimedOut]);
+        assert_eq!(both(Ok(r#"{"loader":"1.3.239","devices":[]}"#.into()), None), [NotInstalled, NotInstalled]);
+    }
+
+    #[test]
+    fn a_device_is_one_for_both_and_has_its_numbers() {
+        let device = r#"{"name":"X","kind":"discrete","vendor":4318,"device":9860,"api":"1.3.1","driver":null,"pci":null,
+            "uuid":"00000000-0000-4000-8000-000000000001","luid":"0000000000012345","memory_bytes":1}"#;
+        let adapter = r#"{"name":"X","kind":"discrete","vendor":4318,"device":9860,"driver":"NVIDIA 1","pci":null}"#;
+        let webgpu = format!(r#"{{"Ok":{{"wgpu":"30.0.1","adapters":[{adapter}]}}}}"#);
+        let host = host(Ok(format!(r#"{{"loader":"1.3.239","devices":[{device}],"webgpu":{webgpu}}}"#)), None);
+        let report = Report { probes: Vec::new(), facts: [ask(&host), (webgpu::PROBE.ask)(&host)].concat() };
+        let subject = Subject::Device("vulkan:X".into());
+        for (key, value) in [
+            ("pci-id", "10de:2684"),
+            ("device-uuid", "00000000-0000-4000-8000-000000000001"),
+            ("device-luid", "0000000000012345"),
+            ("webgpu-device", "X"),
+            ("webgpu-api", "vulkan"),
+            ("webgpu-driver", "NVIDIA 1"),
+        ] {
+            assert_eq!(report.about(&subject, key), Some(&Value::from(value)), "{key}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! On Linux wgpu's adapters come from Vulkan. They are asked about in the very child in which the Vulkan probe asks each
 //! driver, because loading a driver twice costs more than everything else here. On Windows Direct3D 12 and Vulkan are asked
 //! in a child each, on macOS Metal is. A driver that dies of wgpu and of nothing else is WebGPU's failure, not Vulkan's.
-//! With `--deep` a WGSL shader squares numbers on every adapter.
+//! With `--deep` each adapter computes.
 //! OpenGL, which wgpu can use in the last resort, is not asked: it brings no WebGPU that is whole. It cannot tell what a
 //! browser does, which has a list of drivers that it refuses. wgpu hides drivers that call themselves non-conformant (dzn
 //! in WSL2), so they are no device here. Direct3D tells addresses by model: two equal cards are one device.
@@ -75,7 +75,7 @@ static WEBGPU_COMPUTE: Key = Key::new(
     "webgpu-compute",
     Kind::Text,
     Scope::Device,
-    "With `--deep`: whether a WebGPU compute shader squared numbers `right` on the device, or `wrong` and how.",
+    "With `--deep`: whether a small computation through WebGPU came out `right`, or what was wrong with it.",
 );
 
 /// What wgpu tells of one backend.
@@ -143,17 +143,17 @@ fn ask_vulkan(host: &dyn Host) -> Vec<Fact> {
 
 /// A backend in a child of its own.
 fn ask_backend(host: &dyn Host, backend: &str) -> Vec<Fact> {
-    let question = query(backend, None, &[]);
+    let question = query(None, &[backend]);
     let adapters = host
         .ask(&question)
         .and_then(|json| serde_json::from_str(&json).map_err(|error| Missing::Garbled(error.to_string())));
     tell(host, Subject::Icd(format!("webgpu:{backend}")), backend, None, adapters, &question)
 }
 
-fn query(backend: &str, driver: Option<&Driver>, more: &[&str]) -> Question {
-    let arguments = std::iter::once(&backend).chain(more).map(|argument| (*argument).to_owned());
+fn query(driver: Option<&Driver>, arguments: &[&str]) -> Question {
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let environment = driver.map(vulkan::shown_alone).unwrap_or_default();
-    Question::Native(Query { environment, probe: PROBE.name.to_owned(), arguments: arguments.collect() })
+    Question::Native(Query { environment, probe: PROBE.name.to_owned(), arguments })
 }
 
 fn tell(
@@ -171,6 +171,7 @@ fn tell(
     let state = manifest::listed(adapters.iter().map(|adapter| adapter.kind.as_str()));
     let mut facts = vec![WEBGPU_BACKEND.of(subject, Value::from(state), question)];
     facts.extend(wgpu.map(|wgpu| WGPU_VERSION.host(version(&wgpu), question)));
+    let mut computations = Vec::new();
     for (number, adapter) in adapters.into_iter().enumerate() {
         let subject = || Subject::Device(vulkan::device_id(adapter.pci.as_deref(), &adapter.name));
         if adapter.kind != SOFTWARE {
@@ -183,10 +184,10 @@ fn tell(
         facts.push(DEVICE_VENDOR.of(subject(), Value::from(vendor(adapter.vendor)), question));
         let driver_name = adapter.driver.as_deref().map(Value::from);
         facts.extend(driver_name.map(|name| WEBGPU_DRIVER.of(subject(), name, question)));
-        if host.is_deep() {
-            let question = query(backend, driver, &[compute::ARGUMENT, &number.to_string()]);
-            facts.push(WEBGPU_COMPUTE.of(subject(), host.ask(&question).map(Value::Text), &question));
-        }
+        computations.push((subject(), query(driver, &[compute::WORD, &number.to_string(), backend])));
+    }
+    if host.is_deep() {
+        facts.extend(compute::ask_each(host, &WEBGPU_COMPUTE, computations));
     }
     facts
 }
@@ -198,6 +199,7 @@ fn climb(report: &Report) -> Climb {
             manifest::climb(report, &WEBGPU_BACKEND, &WEBGPU_DEVICE, "rendered on the CPU, not by a GPU"),
             report,
             &WEBGPU_COMPUTE,
+            &WEBGPU_DEVICE,
         ),
         (None, Some(Err(Missing::NotFound))) => {
             Climb::new(State::NotInstalled, Rung::Library, "no Vulkan loader, by which WebGPU reaches a GPU here")
@@ -213,4 +215,64 @@ fn climb(report: &Report) -> Climb {
         (None, None) => Climb::none(State::Unknown, "WebGPU was not asked about"),
     };
     climb.with("wgpu", report.version(WGPU_VERSION.name))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::host::Answer;
+    use crate::host::recording::Recording;
+
+    fn report(answers: Vec<(&str, Answer)>) -> Report {
+        let answers = answers.into_iter().map(|(question, answer)| (question.parse().unwrap(), answer));
+        Report { probes: Vec::new(), facts: ask(&Recording::of(String::new(), "test", answers)) }
+    }
+
+    fn one(name: &str, kind: &str, pci: &str) -> Answer {
+        let adapter =
+            format!(r#"{{"name":"{name}","kind":"{kind}","vendor":4318,"device":9504,"driver":"1","pci":{pci}}}"#);
+        Ok(format!(r#"{{"wgpu":"30.0.1","adapters":[{adapter}]}}"#))
+    }
+
+    #[test]
+    fn windows_has_two_backends_and_macos_one() {
+        let library = "library vulkan-1.dll";
+        let windows = |vulkan: Answer| {
+            let dx12 = ("native webgpu dx12", one("RTX", "discrete", r#""0000:01:00.0""#));
+            let path = (library, Ok(r"C:\Windows\System32\vulkan-1.dll".to_owned()));
+            report(vec![("system", Ok("windows x86_64".into())), dx12, path, ("native webgpu vulkan", vulkan)])
+        };
+        let good = windows(one("RTX", "discrete", r#""0000:01:00.0""#));
+        let card = Subject::Device("0000:01:00.0".into());
+        assert_eq!(good.subjects("webgpu-device"), [&card]);
+        let apis: Vec<String> = good.all("webgpu-api").map(|fact| fact.value.clone().unwrap().to_string()).collect();
+        assert_eq!(apis, ["dx12", "vulkan"]);
+        assert_eq!(climb(&good).state, State::Working);
+        assert_eq!(climb(&good).versions["wgpu"], "30.0.1");
+        let half = windows(Err(Missing::Crashed("0xc0000005".into())));
+        assert_eq!(climb(&half).state, State::Working, "one backend is enough");
+        let warp = report(vec![
+            ("system", Ok("windows x86_64".into())),
+            ("native webgpu dx12", one("Microsoft Basic Render Driver", "software", "null")),
+            (library, Err(Missing::NotFound)),
+        ]);
+        assert_eq!(climb(&warp).state, State::SoftwareOnly);
+        assert_eq!(warp.all("webgpu-backend").count(), 1, "Vulkan is not asked without its loader");
+        let mac =
+            vec![("system", Ok("macos aarch64".into())), ("native webgpu metal", one("M1", "integrated", "null"))];
+        assert_eq!(climb(&report(mac)).state, State::Working);
+    }
+
+    #[test]
+    fn without_vulkan_nothing_is_installed_on_linux() {
+        let linux = |loader: Answer| {
+            let facts = report(vec![("system", Ok("linux x86_64".into())), ("library libvulkan.so.1", loader)]);
+            let climb = climb(&facts);
+            (climb.state, climb.rung)
+        };
+        assert_eq!(linux(Err(Missing::NotFound)), (State::NotInstalled, Some(Rung::Library)));
+        assert_eq!(linux(Ok("/usr/lib/libvulkan.so.1".into())), (State::NotInstalled, Some(Rung::Library)));
+        assert_eq!(linux(Err(Missing::NotRecorded)), (State::Unknown, None));
+    }
 }

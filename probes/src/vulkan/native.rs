@@ -19,21 +19,25 @@ const NAME: &str = "libvulkan.so.1";
 
 pub(super) fn answer(query: &Query) -> Answer {
     let mut arguments = query.arguments.iter().map(String::as_str);
+    let computing = compute::is_asked(query).then(|| {
+        arguments.next();
+        arguments.next().and_then(|number| number.parse::<usize>().ok())
+    });
     let path = arguments.next().unwrap_or(NAME);
-    let more = (arguments.next(), arguments.next().and_then(|number| number.parse().ok()));
+    let alone = arguments.next() == Some(ALONE);
     // SAFETY: loading runs the initialisers of the loader and its driver; what they do is why this is a child. The calls
     // follow the Vulkan specification's order, and nothing is destroyed: the process ends at once after its answer.
     unsafe {
         let loaded = Loaded::open(path)?;
         let devices = loaded.devices()?;
-        if let (Some(compute::ARGUMENT), Some(number)) = more {
-            let device = devices.get::<usize>(number).ok_or(Missing::NotFound)?;
-            let results = squares(&loaded.instance, *device).map_err(|(call, code)| missing(call, code))?;
-            return Ok(compute::verdict(&results));
+        if let Some(number) = computing {
+            let device = number.and_then(|number| devices.get(number)).ok_or(Missing::NotFound)?;
+            let output = squares(&loaded.instance, *device).map_err(|(call, code)| missing(call, code))?;
+            return Ok(compute::check(&output));
         }
         let devices: Vec<Device> =
             devices.into_iter().map(|device| tell(&loaded.instance, device, loaded.version)).collect();
-        let both = more.0 != Some(ALONE) && asks_both(std::env::consts::OS) && !devices.is_empty();
+        let both = !alone && asks_both(std::env::consts::OS) && !devices.is_empty();
         let webgpu = both.then(webgpu::native::beside_vulkan);
         Ok(serde_json::to_string(&Instance { loader: dotted(loaded.loader), devices, webgpu }).unwrap_or_default())
     }
@@ -173,11 +177,11 @@ fn missing(call: &str, code: vk::Result) -> Missing {
     Missing::Exited { code: code.as_raw().into(), message: format!("{call}: {code}") }
 }
 
-/// A SPIR-V module for `GLCompute` that squares each number of the buffer at set 0, binding 0, in groups of 64; each line
-/// with the instruction that it encodes.
+/// A SPIR-V module for `GLCompute` that squares each number of the buffer at set 0, binding 0, and adds its index, in groups
+/// of 64; each line with the instruction that it encodes.
 #[rustfmt::skip]
 const SHADER: &[u32] = &[
-    0x0723_0203, 0x0001_0000, 0, 21, 0, // SPIR-V 1.0; ids below 21
+    0x0723_0203, 0x0001_0000, 0, 22, 0, // SPIR-V 1.0; ids below 22
     0x0002_0011, 1, // OpCapability Shader
     0x0003_000e, 0, 1, // OpMemoryModel Logical GLSL450
     0x0006_000f, 5, 1, 0x6e69_616d, 0, 2, // OpEntryPoint GLCompute %main "main" %id
@@ -208,7 +212,8 @@ const SHADER: &[u32] = &[
     0x0006_0041, 13, 18, 5, 14, 17, // %place = OpAccessChain %to_uint %buffer %zero %i
     0x0004_003d, 8, 19, 18, // %n = OpLoad %uint %place
     0x0005_0084, 8, 20, 19, 19, // %square = OpIMul %uint %n %n
-    0x0003_003e, 18, 20, // OpStore %place %square
+    0x0005_0080, 8, 21, 20, 17, // %sum = OpIAdd %uint %square %i
+    0x0003_003e, 18, 21, // OpStore %place %sum
     0x0001_00fd, // OpReturn
     0x0001_0038, // OpFunctionEnd
 ];
@@ -237,7 +242,8 @@ unsafe fn squares(instance: &ash::Instance, physical: vk::PhysicalDevice) -> Res
         let device = instance.create_device(physical, &info, None).map_err(failed("vkCreateDevice"))?;
         let queue = device.get_device_queue(family, 0);
 
-        let size = u64::from(compute::COUNT) * 4;
+        let input = compute::input();
+        let size = size_of_val(input.as_slice()) as u64;
         let info = vk::BufferCreateInfo::default().size(size).usage(vk::BufferUsageFlags::STORAGE_BUFFER);
         let buffer = device.create_buffer(&info, None).map_err(failed("vkCreateBuffer"))?;
         let needs = device.get_buffer_memory_requirements(buffer);
@@ -254,8 +260,8 @@ unsafe fn squares(instance: &ash::Instance, physical: vk::PhysicalDevice) -> Res
         device.bind_buffer_memory(buffer, memory, 0).map_err(failed("vkBindBufferMemory"))?;
         let mapped = device.map_memory(memory, 0, size, vk::MemoryMapFlags::empty()).map_err(failed("vkMapMemory"))?;
         let numbers = mapped.cast::<u32>();
-        for (place, number) in compute::numbers().enumerate() {
-            numbers.add(place).write(number);
+        for (place, number) in input.iter().enumerate() {
+            numbers.add(place).write(*number);
         }
 
         let binding = vk::DescriptorSetLayoutBinding::default()
@@ -301,7 +307,7 @@ unsafe fn squares(instance: &ash::Instance, physical: vk::PhysicalDevice) -> Res
         device.begin_command_buffer(command, &once).map_err(failed("vkBeginCommandBuffer"))?;
         device.cmd_bind_pipeline(command, vk::PipelineBindPoint::COMPUTE, pipeline);
         device.cmd_bind_descriptor_sets(command, vk::PipelineBindPoint::COMPUTE, pipeline_layout, 0, &sets, &[]);
-        device.cmd_dispatch(command, compute::COUNT / GROUP, 1, 1);
+        device.cmd_dispatch(command, input.len() as u32 / GROUP, 1, 1);
         // What the shader wrote must reach the host, which a fence alone does not promise.
         let barrier = vk::MemoryBarrier::default()
             .src_access_mask(vk::AccessFlags::SHADER_WRITE)
@@ -314,6 +320,6 @@ unsafe fn squares(instance: &ash::Instance, physical: vk::PhysicalDevice) -> Res
         device.queue_submit(queue, &[submit], fence).map_err(failed("vkQueueSubmit"))?;
         // Without a limit: the child has one.
         device.wait_for_fences(&[fence], true, u64::MAX).map_err(failed("vkWaitForFences"))?;
-        Ok((0..compute::COUNT as usize).map(|place| numbers.add(place).read()).collect())
+        Ok((0..input.len()).map(|place| numbers.add(place).read()).collect())
     }
 }

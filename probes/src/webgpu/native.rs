@@ -21,14 +21,18 @@ const BESIDE: Duration = Duration::from_secs(3);
 
 pub(super) fn answer(query: &Query) -> Answer {
     let mut arguments = query.arguments.iter().map(String::as_str);
+    let computing = compute::is_asked(query).then(|| {
+        arguments.next();
+        arguments.next().and_then(|number| number.parse().ok())
+    });
     let backend = match arguments.next() {
         Some("dx12") => Backends::DX12,
         Some("metal") => Backends::METAL,
         _ => Backends::VULKAN,
     };
-    match (arguments.next(), arguments.next().and_then(|number| number.parse().ok())) {
-        (Some(compute::ARGUMENT), Some(number)) => computed(backend, number),
-        _ => Ok(serde_json::to_string(&adapters(backend)?).unwrap_or_default()),
+    match computing {
+        Some(number) => computed(backend, number.ok_or(Missing::NotFound)?),
+        None => Ok(serde_json::to_string(&adapters(backend)?).unwrap_or_default()),
     }
 }
 
@@ -104,13 +108,13 @@ fn tell(info: wgpu::AdapterInfo) -> Adapter {
 
 /// Invocations in a group of the shader.
 const GROUP: u32 = 64;
-/// Squares each number of a buffer.
+/// Squares each number of a buffer and adds its index.
 const SHADER: &str = "
 @group(0) @binding(0) var<storage, read_write> numbers: array<u32>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    numbers[id.x] = numbers[id.x] * numbers[id.x];
+    numbers[id.x] = numbers[id.x] * numbers[id.x] + id.x;
 }
 ";
 
@@ -125,18 +129,18 @@ fn computed(backend: Backends, number: usize) -> Answer {
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
         first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| reason(&error));
     }));
-    let results = squares(&device, &queue);
+    let output = squares(&device, &queue);
     // Nothing is dropped before the answer.
     std::mem::forget((device, queue));
     match errors.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(Missing::Garbled(error)),
-        None => results.map(|results| compute::verdict(&results)),
+        None => output.map(|output| compute::check(&output)),
     }
 }
 
 /// What the device makes of the numbers.
 fn squares(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Vec<u32>, Missing> {
-    let bytes: Vec<u8> = compute::numbers().flat_map(u32::to_le_bytes).collect();
+    let bytes: Vec<u8> = compute::input().into_iter().flat_map(u32::to_le_bytes).collect();
     let size = bytes.len() as u64;
     let buffer =
         |usage| device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
@@ -162,7 +166,7 @@ fn squares(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Vec<u32>, Missi
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
     pass.set_pipeline(&pipeline);
     pass.set_bind_group(0, &bound, &[]);
-    pass.dispatch_workgroups(compute::COUNT / GROUP, 1, 1);
+    pass.dispatch_workgroups(compute::LENGTH as u32 / GROUP, 1, 1);
     drop(pass);
     encoder.copy_buffer_to_buffer(&storage, 0, &readable, 0, size);
     queue.submit([encoder.finish()]);
