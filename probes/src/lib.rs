@@ -5,6 +5,7 @@
 
 pub mod bus;
 pub mod child;
+mod compute;
 pub mod cuda;
 pub mod environment;
 pub mod fact;

@@ -28,6 +28,7 @@ use super::memo::Memo;
 use super::redact::Redactor;
 use super::{Answer, Command, Host, Missing, Query, Question};
 use crate::child::{self, Expected};
+use crate::compute;
 use crate::image::Image;
 
 /// The environment variables that may be asked for. All others stay where they are: they hold people's secrets.
@@ -148,7 +149,11 @@ impl Live {
             return Err(Missing::Unsupported);
         }
         let probe = crate::PROBES.iter().find(|probe| probe.name == query.probe);
-        let time = probe.map_or(TOOL_TIME, |probe| Duration::from_secs(probe.seconds));
+        let time = match probe {
+            _ if compute::is_asked(query) => compute::TIME,
+            Some(probe) => Duration::from_secs(probe.seconds),
+            None => TOOL_TIME,
+        };
         let mut command = std::process::Command::new(&self.executable);
         command.arg(child::SUBCOMMAND).arg(&query.probe);
         command.args(query.arguments.iter().map(|argument| self.redactor.reveal(argument)));
