@@ -217,8 +217,7 @@ fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
 fn computation(number: usize, library: Option<&str>) -> Question {
     let words = [Some(compute::WORD.to_owned()), Some(number.to_string()), library.map(str::to_owned)];
     Question::Native(Query {
-        // What the driver compiles it would else keep, and this variable may lead out of the throw-away folder.
-        environment: vec![("CUDA_CACHE_DISABLE".to_owned(), "1".to_owned())],
+        environment: Vec::new(),
         probe: PROBE.name.to_owned(),
         arguments: words.into_iter().flatten().collect(),
     })
