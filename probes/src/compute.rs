@@ -1,8 +1,8 @@
 //! The small computation of `--deep`, the same for every API: 256 numbers, each squared in place, with its index added.
 //!
 //! Each computation is a [`Question::Native`] of its own, whose first argument is [`WORD`]: a child for each device, with
-//! its own deadline. Its answer says whether every number came back right. What ended otherwise stays missing, with its
-//! reason. A device that works has computed right; a driver that lists a device proves nothing yet.
+//! its own deadline. Its answer says whether every number came back right; what ended without one stays missing, with its
+//! reason. The numbers are whole, so right is exact on every device.
 
 use std::thread;
 use std::time::Duration;
@@ -94,8 +94,8 @@ impl Outcome {
             Ok(_) => Outcome::Wrong,
             Err(Missing::Crashed(_)) => Outcome::Crashed,
             Err(Missing::TimedOut) => Outcome::TimedOut,
-            Err(Missing::Exited { .. } | Missing::Garbled(_)) => Outcome::Failed,
-            Err(_) => Outcome::Untried,
+            Err(Missing::Exited { .. } | Missing::Garbled(_) | Missing::NotFound | Missing::Denied) => Outcome::Failed,
+            Err(Missing::Unsupported | Missing::Unasked(_) | Missing::NotRecorded) => Outcome::Untried,
         }
     }
 }
