@@ -87,7 +87,7 @@ pub struct Wsl {
 /// An accelerator, or software that stands in for one.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Device {
-    /// PCI address where there is one.
+    /// PCI address where there is one, else what an API lists it under.
     pub id: String,
     /// Who made it.
     pub vendor: Option<String>,
@@ -101,7 +101,7 @@ pub struct Device {
     pub compute_capability: Option<String>,
     /// AMD's name for its instruction set.
     pub gfx: Option<String>,
-    /// Its memory in bytes.
+    /// Its memory in bytes; of an integrated one what it may use of the machine's, if an API tells.
     pub memory_bytes: Option<u64>,
     /// The APIs that list it.
     pub seen_by: Vec<String>,

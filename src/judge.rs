@@ -3,6 +3,7 @@
 
 mod devices;
 mod findings;
+mod join;
 mod recommend;
 mod systems;
 mod wants;
@@ -31,8 +32,10 @@ pub struct Asked {
 pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis, Mistake> {
     let environment = environment(&report);
     let climbs = systems::climbs(&report, matrix, environment);
+    // What is judged is one subject for each device; what is told is what was asked.
+    let joined = join::joined(&report);
     let case =
-        Case { ground: Ground { report: &report, climbs: &climbs }, matrix, edition: asked.edition, environment };
+        Case { ground: Ground { report: &joined, climbs: &climbs }, matrix, edition: asked.edition, environment };
     let mut findings = findings::by_rules(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();
@@ -62,7 +65,7 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         edition: asked.edition,
         host: summary(&report, environment),
-        devices: devices::all(&report),
+        devices: devices::all(&joined),
         systems: systems::all(&case),
         environments: environments(&report),
         findings,

@@ -29,6 +29,8 @@ use crate::spec::Spec;
 
 /// Everything together must be over by then, where no other time is given.
 const DEADLINE: Duration = Duration::from_secs(45);
+/// The same where devices also compute.
+const DEEP_DEADLINE: Duration = Duration::from_secs(75);
 /// What is asked whatever `--only` says: without it nothing can be judged.
 const ALWAYS: &[&str] = &["environment", "machine", "bus", "python"];
 /// The width of output that goes to no terminal, and the greatest one that is pleasant to read.
@@ -241,8 +243,10 @@ fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
         told.push(("python", paths.join("\n")));
     }
     let each = look.timeout.map(Duration::from_secs_f64);
-    // Two questions may follow one another in a probe; the rest is for everything that is not a child.
-    let deadline = each.map_or(DEADLINE, |each| (each * 2 + Duration::from_secs(2)).max(DEADLINE.min(each * 3)));
+    // Two questions may follow one another in a probe, three where devices compute; the rest is for everything that is
+    // not a child.
+    let (in_turn, whole) = if look.deep { (3, DEEP_DEADLINE) } else { (2, DEADLINE) };
+    let deadline = each.map_or(whole, |each| (each * in_turn + Duration::from_secs(2)).max(whole.min(each * 3)));
     let host = Arc::new(Memo::new(Live::new(program, deadline, each, told)));
     Live::finish_on_interrupt(&host);
     Ok(host)

@@ -16,6 +16,7 @@ pub static PROBE: Probe = Probe {
     keys: &[
         &GPU_VENDORS,
         &PCI_ID,
+        &PCI_ADDRESS,
         &DEVICE_VENDOR,
         &DEVICE_KIND,
         &DEVICE_MEMORY,
@@ -41,6 +42,12 @@ static GPU_VENDORS: Key = Key::new(
 );
 pub(crate) static PCI_ID: Key =
     Key::new("pci-id", Kind::Text, Scope::Device, "Vendor and device number on the PCI bus, as in `10de:2684`.");
+pub(crate) static PCI_ADDRESS: Key = Key::new(
+    "pci-address",
+    Kind::Text,
+    Scope::Device,
+    "The address of the card that the device is a part of, where several devices share one (NVIDIA's MIG).",
+);
 pub(crate) static DEVICE_VENDOR: Key = Key::new("device-vendor", Kind::Text, Scope::Device, "Who made the device.");
 pub(crate) static DEVICE_KIND: Key = Key::new(
     "device-kind",
@@ -105,6 +112,20 @@ pub(crate) fn vendor(number: u32) -> &'static str {
         0x1234 | 0x1af4 | 0x15ad | 0x80ee | 0x1b36 => "virtual",
         _ => "other",
     }
+}
+
+/// 16 bytes as a UUID is written; nothing where they are all zero, which says nothing.
+#[cfg(feature = "native")]
+pub(crate) fn uuid_text(bytes: [u8; 16]) -> Option<String> {
+    let digits = format!("{:032x}", u128::from_be_bytes(bytes));
+    let parts = [digits.get(..8)?, digits.get(8..12)?, digits.get(12..16)?, digits.get(16..20)?, digits.get(20..)?];
+    (bytes != [0; 16]).then(|| parts.join("-"))
+}
+
+/// The bytes of a LUID, the low part first as in memory, in the form of [`DEVICE_LUID`]; nothing where they are all zero.
+#[cfg(feature = "native")]
+pub(crate) fn luid_text(bytes: [u8; 8]) -> Option<String> {
+    (bytes != [0; 8]).then(|| format!("{:016x}", u64::from_le_bytes(bytes)))
 }
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
@@ -276,6 +297,15 @@ mod tests {
     fn report(system: &str, answers: Vec<(Question, Answer)>) -> Report {
         let system = std::iter::once((Question::System, Ok(system.to_owned())));
         Report { probes: Vec::new(), facts: ask(&Recording::of(String::new(), "test", system.chain(answers))) }
+    }
+
+    #[cfg(feature = "native")]
+    #[test]
+    fn identities_are_written_in_one_form() {
+        let bytes = std::array::from_fn(|place| place as u8);
+        assert_eq!(uuid_text(bytes).as_deref(), Some("00010203-0405-0607-0809-0a0b0c0d0e0f"));
+        assert_eq!(luid_text([0x34, 0x12, 0, 0, 1, 0, 0, 0]).as_deref(), Some("0000000100001234"));
+        assert_eq!((uuid_text([0; 16]), luid_text([0; 8])), (None, None));
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod sys;
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,11 @@ use crate::host::{Answer, Missing, Query};
 pub const SUBCOMMAND: &str = "__answer";
 /// Name of the query that tests this frame: its argument says how to misbehave.
 pub const SELF_TEST: &str = "self-test";
+
+/// Variable that tells a child how many milliseconds it has.
+const TIME: &str = "ACCELPROBE_CHILD_MS";
+/// When this process became a child.
+static START: OnceLock<Instant> = OnceLock::new();
 
 /// Stands before an answer. A record separator cannot occur in JSON, so no answer holds it.
 const MARKER: &[u8] = b"\x1eaccelprobe-answer ";
@@ -56,6 +61,7 @@ pub(crate) enum Expected {
 pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) -> Answer {
     let deadline = Instant::now() + time;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
+    command.env(TIME, time.as_millis().to_string());
     sys::lead_group(&mut command);
     let mut child = command.spawn().map_err(|error| match (error.kind(), expected) {
         (ErrorKind::NotFound, Expected::Output) => Missing::NotFound,
@@ -92,6 +98,7 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
 
 /// The child's `main`: answers one query and ends at once, so that no driver's exit handler runs.
 pub fn main(arguments: impl Iterator<Item = String>) -> ! {
+    START.get_or_init(Instant::now);
     let mut channel = sys::become_child();
     std::panic::set_hook(Box::new(|_| {}));
     let mut arguments = arguments;
@@ -104,6 +111,14 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ! {
     let record = [MARKER, json.as_bytes(), b"\n"].concat();
     let written = channel.write_all(&record);
     sys::exit_now(if written.is_ok() { 0 } else { 1 })
+}
+
+/// What this child has left of its time. A part of an answer that may hang is given up within it, so that the parent
+/// still gets the rest.
+#[cfg(feature = "native")]
+pub(crate) fn time_left() -> Duration {
+    let given = std::env::var(TIME).ok().and_then(|time| time.parse().ok()).unwrap_or(1000);
+    Duration::from_millis(given).saturating_sub(START.get_or_init(Instant::now).elapsed())
 }
 
 /// An error with what it came from: the loading of a library tells the reason only there.

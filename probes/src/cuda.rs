@@ -3,8 +3,8 @@
 //! Asks the loader for `libcuda.so.1` (in WSL2 also `/usr/lib/wsl/lib`, on Windows System32) and tells which copy it would
 //! take: a linker stub, a forward compatibility library or a Linux driver inside WSL2 in front of the right one are
 //! common faults. `cuInit` is called only where the kernel driver is ready; otherwise the version is read from the file's
-//! name. Toolkits are found by directory and `version.json`, `nvcc` by the search path. It cannot tell which runtime a
-//! Python package brings.
+//! name. With `--deep` each device computes, in a child of its own. Toolkits are found by directory and `version.json`,
+//! `nvcc` by the search path. It cannot tell which runtime a Python package brings.
 //! References: CUDA driver API (`CUresult`, `cuDriverGetVersion`, `CUdevice_attribute`).
 
 #[cfg(feature = "native")]
@@ -13,7 +13,10 @@ mod native;
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
-use crate::bus::{COMPUTE_CAPABILITY, DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR};
+use crate::bus::{
+    COMPUTE_CAPABILITY, DEVICE_KIND, DEVICE_LUID, DEVICE_MEMORY, DEVICE_UUID, DEVICE_VENDOR, PCI_ADDRESS,
+};
+use crate::compute;
 use crate::environment::WSL_LIBRARY_FOLDER;
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Command, Host, Missing, Query, Question};
@@ -31,6 +34,7 @@ pub static PROBE: Probe = Probe {
         &LOADER_TAKES,
         &CUDA_STATUS,
         &CUDA_DEVICE,
+        &CUDA_COMPUTE,
         &CUDA_VISIBLE_DEVICES,
         &CUDA_RUNTIME,
         &CUDA_TOOLKIT,
@@ -67,6 +71,12 @@ static CUDA_STATUS: Key = Key::new(
      `not-ready`, `error NUMBER`.",
 );
 static CUDA_DEVICE: Key = Key::new("cuda-device", Kind::Text, Scope::Device, "The device's name by CUDA.");
+static CUDA_COMPUTE: Key = Key::new(
+    "cuda-compute",
+    Kind::Text,
+    Scope::Device,
+    "With `--deep`: whether a small computation through CUDA came out `right`, or what was wrong with it.",
+);
 static CUDA_VISIBLE_DEVICES: Key = Key::new(
     "cuda-visible-devices",
     Kind::Text,
@@ -102,6 +112,11 @@ struct Device {
     capability: Option<(i32, i32)>,
     memory_bytes: u64,
     integrated: bool,
+    /// Of a part of a card, the part's own.
+    #[serde(default)]
+    uuid: Option<String>,
+    #[serde(default)]
+    luid: Option<String>,
 }
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
@@ -156,7 +171,8 @@ pub(crate) fn kind_of(path: &str, file: &str) -> &'static str {
 fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
     let in_wsl = format!("{WSL_LIBRARY_FOLDER}/libcuda.so.1");
     let loader_finds_one = !host.library(library_name(host)).is_empty();
-    let arguments = (!loader_finds_one && host.exists(&in_wsl)).then_some(in_wsl).into_iter().collect();
+    let library: Option<String> = (!loader_finds_one && host.exists(&in_wsl)).then_some(in_wsl);
+    let arguments = library.clone().into_iter().collect();
     let question = Question::Native(Query { environment: Vec::new(), probe: PROBE.name.to_owned(), arguments });
     let driver = host
         .ask(&question)
@@ -165,8 +181,17 @@ fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
     let Ok(driver) = driver else { return };
     let speaks = format!("{}.{}", driver.version / 1000, driver.version % 1000 / 10);
     facts.push(CUDA_DRIVER_API.host(version(&speaks), &question));
+    let addresses: Vec<Option<String>> =
+        driver.devices.iter().map(|device| device.pci.as_deref().and_then(pci_address)).collect();
+    let mut computations = Vec::new();
     for (number, device) in driver.devices.into_iter().enumerate() {
-        let id = device.pci.as_deref().and_then(pci_address).unwrap_or_else(|| format!("cuda:{number}"));
+        let address = addresses.get(number).cloned().flatten();
+        let shared = address.is_some() && addresses.iter().filter(|other| **other == address).count() > 1;
+        let (id, part_of) = match address {
+            Some(address) if shared => (format!("cuda:{number}"), Some(address)),
+            Some(address) => (address, None),
+            None => (format!("cuda:{number}"), None),
+        };
         let subject = || Subject::Device(id.clone());
         facts.push(CUDA_DEVICE.of(subject(), Value::Text(device.name), &question));
         facts.push(DEVICE_VENDOR.of(subject(), Value::from("nvidia"), &question));
@@ -178,7 +203,24 @@ fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
                 COMPUTE_CAPABILITY.of(subject(), version(&format!("{major}.{minor}")), &question)
             }),
         );
+        for (key, value) in [(&PCI_ADDRESS, part_of), (&DEVICE_UUID, device.uuid), (&DEVICE_LUID, device.luid)] {
+            facts.extend(value.map(|value| key.of(subject(), Value::Text(value), &question)));
+        }
+        computations.push((subject(), computation(number, library.as_deref())));
     }
+    if host.is_deep() {
+        facts.extend(compute::ask_each(host, &CUDA_COMPUTE, computations));
+    }
+}
+
+/// Asks for a computation on the device of a number.
+fn computation(number: usize, library: Option<&str>) -> Question {
+    let words = [Some(compute::WORD.to_owned()), Some(number.to_string()), library.map(str::to_owned)];
+    Question::Native(Query {
+        environment: Vec::new(),
+        probe: PROBE.name.to_owned(),
+        arguments: words.into_iter().flatten().collect(),
+    })
 }
 
 /// The error numbers of the driver API in words; what is no error number stays missing.
@@ -389,7 +431,8 @@ fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
         return Climb::new(State::Blocked, Rung::DeviceNode, detail);
     }
     if status == "working" && !names.is_empty() {
-        return Climb::new(State::Working, Rung::Enumerate, names.join(", "));
+        let listed = Climb::new(State::Working, Rung::Enumerate, names.join(", "));
+        return compute::climb(listed, report, &CUDA_COMPUTE, &CUDA_DEVICE);
     }
     let visible = report.host(CUDA_VISIBLE_DEVICES.name).map(Value::to_string);
     // The list ends at its first wrong entry. NVML does not heed it and tells how many devices there are.

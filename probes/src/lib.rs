@@ -6,6 +6,7 @@
 mod accelerator;
 pub mod bus;
 pub mod child;
+mod compute;
 pub mod cuda;
 pub mod environment;
 pub mod fact;
@@ -31,6 +32,7 @@ mod search_path;
 pub mod tensorflow;
 pub mod version;
 pub mod vulkan;
+pub mod webgpu;
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -65,6 +67,7 @@ pub static PROBES: &[&Probe] = &[
     &nvidia_driver::PROBE,
     &cuda::PROBE,
     &vulkan::PROBE,
+    &webgpu::PROBE,
     &opencl::PROBE,
     &rocm::PROBE,
     &intel::PROBE,

@@ -82,6 +82,15 @@ fn missing_library(host: &dyn Host, name: &str) -> Missing {
     }
 }
 
+/// What a driver is called that lists devices of these kinds.
+pub(crate) fn listed<'a>(kinds: impl Iterator<Item = &'a str>) -> &'static str {
+    kinds.fold(NO_DEVICE, |so_far, kind| match (so_far, kind) {
+        (HARDWARE, _) => HARDWARE,
+        (_, SOFTWARE) => SOFTWARE,
+        _ => HARDWARE,
+    })
+}
+
 /// Answers for all drivers, each asked in a thread of its own, in their order.
 pub(crate) fn each(drivers: &[Driver], ask: impl Fn(&Driver) -> Vec<Fact> + Sync) -> Vec<Fact> {
     thread::scope(|scope| {

@@ -14,7 +14,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
-use crate::bus::{COMPUTE_CAPABILITY, DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR, DISPLAY_CLASS};
+use crate::bus::{COMPUTE_CAPABILITY, DEVICE_KIND, DEVICE_MEMORY, DEVICE_UUID, DEVICE_VENDOR, DISPLAY_CLASS};
 use crate::cuda::{CUDA_DRIVER_API, kind_of};
 use crate::environment::WSL_LIBRARY_FOLDER;
 use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
@@ -128,8 +128,14 @@ struct NvmlDevice {
     /// `domain:bus:device.function`, hexadecimal.
     pci: Option<String>,
     capability: Option<(i32, i32)>,
-    /// Absent where the device shares the machine's memory.
+    /// Absent where the device shares the machine's memory, or where it is not told.
     memory_bytes: Option<u64>,
+    /// Whether NVML keeps the size to itself, as it does of a card in parts (MIG) from an ordinary user.
+    #[serde(default)]
+    memory_hidden: bool,
+    /// Without the `GPU-` in front.
+    #[serde(default)]
+    uuid: Option<String>,
 }
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
@@ -285,8 +291,13 @@ fn ask_nvml(host: &dyn Host, facts: &mut Vec<Fact>) {
         let subject = || Subject::Device(id.clone());
         facts.push(NVML_DEVICE.of(subject(), Value::Text(device.name), &question));
         facts.push(DEVICE_VENDOR.of(subject(), Value::from("nvidia"), &question));
-        let shared = device.memory_bytes.is_none();
-        facts.push(DEVICE_KIND.of(subject(), Value::from(if shared { "integrated" } else { "discrete" }), &question));
+        let kind = match device.memory_bytes {
+            Some(_) => Some("discrete"),
+            None if device.memory_hidden => None,
+            None => Some("integrated"),
+        };
+        facts.extend(kind.map(|kind| DEVICE_KIND.of(subject(), Value::from(kind), &question)));
+        facts.extend(device.uuid.map(|uuid| DEVICE_UUID.of(subject(), Value::Text(uuid), &question)));
         facts.extend(device.memory_bytes.map(|bytes| DEVICE_MEMORY.of(subject(), Value::Number(bytes), &question)));
         facts.extend(
             device.capability.map(|(major, minor)| {

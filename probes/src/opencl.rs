@@ -2,9 +2,10 @@
 //!
 //! Looks for `.icd` files where the loader does (on Windows the old key and the display class of the registry), reads
 //! each and the header of the library that it names, and asks every driver in a child of its own, which shows the loader
-//! a folder with that one driver. PoCL and other CPU implementations are told apart by their device type. It cannot tell
-//! what a loader's layers would change.
-//! References: OpenCL ICD loader (`OCL_ICD_VENDORS`, `OPENCL_VENDOR_PATH`), cl_khr_icd; `cl_device_type`.
+//! a folder with that one driver. PoCL and other CPU implementations are told apart by their device type. With `--deep`
+//! each device compiles and computes, again in a child of its own. It cannot tell what a loader's layers would change.
+//! References: OpenCL ICD loader (`OCL_ICD_VENDORS`, `OPENCL_VENDOR_PATH`), cl_khr_icd; `cl_device_type`;
+//! cl_khr_pci_bus_info, cl_khr_device_uuid, cl_amd_device_attribute_query.
 
 #[cfg(feature = "native")]
 mod native;
@@ -12,7 +13,8 @@ mod native;
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
-use crate::bus::{DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR, DISPLAY_CLASS, vendor};
+use crate::bus::{DEVICE_KIND, DEVICE_LUID, DEVICE_MEMORY, DEVICE_UUID, DEVICE_VENDOR, DISPLAY_CLASS, vendor};
+use crate::compute;
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
@@ -21,7 +23,15 @@ use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, NO_KERNEL_DRIVER, OTHER
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "opencl",
-    keys: &[&OPENCL_LOADER, &OPENCL_ICD, &OPENCL_PLATFORM, &OPENCL_DEVICE, &OPENCL_VERSION, &OPENCL_DRIVER],
+    keys: &[
+        &OPENCL_LOADER,
+        &OPENCL_ICD,
+        &OPENCL_PLATFORM,
+        &OPENCL_DEVICE,
+        &OPENCL_COMPUTE,
+        &OPENCL_VERSION,
+        &OPENCL_DRIVER,
+    ],
     ask,
     climb: Some(climb),
     #[cfg(feature = "native")]
@@ -42,6 +52,12 @@ static OPENCL_ICD: Key = Key::new(
 static OPENCL_PLATFORM: Key =
     Key::new("opencl-platform", Kind::Text, Scope::Icd, "Name and version of the platform that the driver offers.");
 static OPENCL_DEVICE: Key = Key::new("opencl-device", Kind::Text, Scope::Device, "The device's name by OpenCL.");
+static OPENCL_COMPUTE: Key = Key::new(
+    "opencl-compute",
+    Kind::Text,
+    Scope::Device,
+    "With `--deep`: whether a small computation through OpenCL came out `right`, or what was wrong with it.",
+);
 static OPENCL_VERSION: Key =
     Key::new("opencl-version", Kind::Version, Scope::Device, "The OpenCL version that the device speaks.");
 static OPENCL_DRIVER: Key =
@@ -66,6 +82,10 @@ struct Device {
     driver: String,
     pci: Option<String>,
     memory_bytes: u64,
+    #[serde(default)]
+    uuid: Option<String>,
+    #[serde(default)]
+    luid: Option<String>,
 }
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
@@ -92,7 +112,7 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
     let question = Question::Native(Query {
         environment: vec![("OPENCL_DYLIB_PATH".to_owned(), loader.to_owned())],
         probe: PROBE.name.to_owned(),
-        arguments: vec![library],
+        arguments: vec![library.clone()],
     });
     let platforms = host.ask(&question).and_then(|json| {
         serde_json::from_str::<Vec<Platform>>(&json).map_err(|error| Missing::Garbled(error.to_string()))
@@ -112,8 +132,8 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         let name = format!("{}, {}", platform.name, platform.version);
         facts.push(OPENCL_PLATFORM.of(subject(), Value::Text(name), &question));
     }
-    for device in devices() {
-        let id = device.pci.clone().unwrap_or_else(|| format!("opencl:{}", device.name));
+    let mut computations = Vec::new();
+    for (id, place, device) in named(&platforms) {
         let subject = || Subject::Device(id.clone());
         facts.push(OPENCL_DEVICE.of(subject(), Value::Text(device.name.clone()), &question));
         facts.push(DEVICE_KIND.of(subject(), Value::Text(device.kind.clone()), &question));
@@ -124,8 +144,50 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         }
         facts.push(OPENCL_VERSION.of(subject(), opencl_version(&device.version), &question));
         facts.push(OPENCL_DRIVER.of(subject(), Value::Text(device.driver.clone()), &question));
+        for (key, value) in [(&DEVICE_UUID, &device.uuid), (&DEVICE_LUID, &device.luid)] {
+            facts.extend(value.clone().map(|value| key.of(subject(), Value::Text(value), &question)));
+        }
+        computations.push((subject(), computation(loader, place, &library, host.is_windows())));
+    }
+    if host.is_deep() {
+        facts.extend(compute::ask_each(host, &OPENCL_COMPUTE, computations));
     }
     facts
+}
+
+/// Every device of a driver with its id, and where the driver lists it: the numbers of platform and device. The id is the
+/// PCI address, unless two devices tell the same: they are parts of one card, or the driver leaves the domain out. Then, and
+/// without one, it is the name, which is what the driver's other children on Windows tell, too.
+fn named(platforms: &[Platform]) -> Vec<(String, (usize, usize), &Device)> {
+    let in_platform =
+        |(number, platform): (usize, &'_ Platform)| (0..platform.devices.len()).map(move |place| (number, place));
+    let places = platforms.iter().enumerate().flat_map(in_platform);
+    let devices = platforms.iter().flat_map(|platform| &platform.devices);
+    let all: Vec<((usize, usize), &Device)> = places.zip(devices).collect();
+    let mut named: Vec<(String, (usize, usize), &Device)> = Vec::new();
+    for (place, device) in &all {
+        let alone = |pci: &&String| all.iter().filter(|(_, other)| other.pci.as_ref() == Some(*pci)).count() == 1;
+        let by_name = || {
+            let equal = named.iter().filter(|(_, _, other)| other.name == device.name).count();
+            let number = if equal == 0 { String::new() } else { format!(" #{}", equal + 1) };
+            format!("opencl:{}{number}", device.name)
+        };
+        let id = device.pci.as_ref().filter(alone).cloned().unwrap_or_else(by_name);
+        named.push((id, *place, device));
+    }
+    named
+}
+
+/// Asks for a computation on a driver's device. On Windows every child sees every driver, so there the driver's library
+/// does not belong to the question, and no device computes twice.
+fn computation(loader: &str, (platform, device): (usize, usize), library: &str, on_windows: bool) -> Question {
+    let mut arguments = vec![compute::WORD.to_owned(), platform.to_string(), device.to_string()];
+    arguments.extend((!on_windows).then(|| library.to_owned()));
+    Question::Native(Query {
+        environment: vec![("OPENCL_DYLIB_PATH".to_owned(), loader.to_owned())],
+        probe: PROBE.name.to_owned(),
+        arguments,
+    })
 }
 
 /// `OpenCL<space>major.minor<space>…`, the form that the specification prescribes.
@@ -189,7 +251,10 @@ fn climb(report: &Report) -> Climb {
         Some(Ok(_)) if report.all(OPENCL_ICD.name).next().is_none() => {
             Climb::new(State::NotInstalled, Rung::Library, "the loader is here, and no driver is registered with it")
         }
-        Some(Ok(_)) => manifest::climb(report, &OPENCL_ICD, &OPENCL_DEVICE, "on the CPU, not a GPU"),
+        Some(Ok(_)) => {
+            let listed = manifest::climb(report, &OPENCL_ICD, &OPENCL_DEVICE, "on the CPU, not a GPU");
+            compute::climb(listed, report, &OPENCL_COMPUTE, &OPENCL_DEVICE)
+        }
     };
     let version = report.all(OPENCL_VERSION.name).find_map(|fact| fact.value.as_ref().ok());
     let driver = report.all(OPENCL_DRIVER.name).find_map(|fact| fact.value.as_ref().ok());
@@ -208,6 +273,30 @@ mod tests {
     fn reads_the_version_that_a_device_tells() {
         assert_eq!(opencl_version("OpenCL 3.0 PoCL HSTR: x").unwrap().to_string(), "3.0 PoCL HSTR: x");
         assert!(opencl_version("").is_err());
+    }
+
+    #[test]
+    fn equal_cards_stay_two_and_a_shared_address_names_none() {
+        let device = |name: &str, pci: Option<&str>| Device {
+            name: name.to_owned(),
+            kind: "discrete".to_owned(),
+            vendor: 0x1002,
+            version: String::new(),
+            driver: String::new(),
+            pci: pci.map(str::to_owned),
+            memory_bytes: 0,
+            uuid: None,
+            luid: None,
+        };
+        let platform = |devices| Platform { name: String::new(), version: String::new(), devices };
+        let ids =
+            |platforms: &[Platform]| named(platforms).into_iter().map(|(id, place, _)| (id, place)).collect::<Vec<_>>();
+        let first = platform(vec![device("x", None), device("y", Some("0000:01:00.0"))]);
+        let second = platform(vec![device("x", None)]);
+        let expected = [("opencl:x", (0, 0)), ("0000:01:00.0", (0, 1)), ("opencl:x #2", (1, 0))];
+        assert_eq!(ids(&[first, second]), expected.map(|(id, place)| (id.to_owned(), place)));
+        let parts = platform(vec![device("z", Some("0000:00:00.0")), device("z", Some("0000:00:00.0"))]);
+        assert_eq!(ids(&[parts]), [("opencl:z".to_owned(), (0, 0)), ("opencl:z #2".to_owned(), (0, 1))]);
     }
 
     #[test]

@@ -3,20 +3,27 @@
 //! Looks for manifests where the loader does (the variables, then the configuration and data folders; on Windows the old
 //! key and the display class of the registry), reads each manifest and the header of the library that it names, and then
 //! asks every driver in a child of its own, with the loader's own variable pointing at that driver alone: one that
-//! crashes costs one line. Implicit layers are listed and not loaded. It cannot tell what a layer would hide.
-//! References: Vulkan loader, LoaderDriverInterface and LoaderInterfaceArchitecture; VkPhysicalDeviceType.
+//! crashes costs one line. On Linux that child then asks wgpu as well, for the WebGPU probe: the driver is mapped already,
+//! which is what costs time. One that dies is asked again for Vulkan alone, so that Vulkan is never blamed for WebGPU.
+//! With `--deep` each device computes. Implicit layers are listed and not loaded. It cannot tell what
+//! a layer would hide.
+//! References: Vulkan loader, LoaderDriverInterface and LoaderInterfaceArchitecture; VkPhysicalDeviceType,
+//! VkPhysicalDeviceIDProperties.
 
+mod manifests;
 #[cfg(feature = "native")]
 mod native;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
-use crate::bus::{DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR, DISPLAY_CLASS, vendor};
+use crate::bus::{DEVICE_KIND, DEVICE_LUID, DEVICE_MEMORY, DEVICE_UUID, DEVICE_VENDOR, PCI_ID, vendor};
+use crate::compute;
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
-use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, NO_KERNEL_DRIVER, OTHER_ARCHITECTURE, SOFTWARE};
+use crate::manifest::{self, Driver, NO_DEVICE, NO_KERNEL_DRIVER, OTHER_ARCHITECTURE, SOFTWARE};
+use crate::webgpu::Adapters;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -30,6 +37,7 @@ pub static PROBE: Probe = Probe {
         &VULKAN_API,
         &VULKAN_DRIVER,
         &VULKAN_LAYERS,
+        &VULKAN_COMPUTE,
     ],
     ask,
     climb: Some(climb),
@@ -64,12 +72,25 @@ static VULKAN_DRIVER: Key = Key::new(
 static VULKAN_LAYERS: Key =
     Key::new("vulkan-implicit-layers", Kind::Set, Scope::Host, "Layers that load unasked into every Vulkan program.");
 
+static VULKAN_COMPUTE: Key = Key::new(
+    "vulkan-compute",
+    Kind::Text,
+    Scope::Device,
+    "With `--deep`: whether a small computation through Vulkan came out `right`, or what was wrong with it.",
+);
+
+/// The argument that makes a child ask nothing but Vulkan.
+const ALONE: &str = "alone";
+
 /// What the child tells of one driver.
 #[derive(Serialize, Deserialize)]
-struct Instance {
+pub(crate) struct Instance {
     /// The loader's version, `major.minor.patch`.
     loader: String,
     devices: Vec<Device>,
+    /// What wgpu makes of the same driver, where the child asked it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    webgpu: Option<Result<Adapters, Missing>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,210 +99,187 @@ struct Device {
     /// `discrete`, `integrated`, `virtual`, `software` or `other`.
     kind: String,
     vendor: u32,
+    /// The device's number by its vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<u32>,
     api: String,
     driver: Option<String>,
     /// `domain:bus:device.function`, hexadecimal.
     pci: Option<String>,
+    /// 8-4-4-4-12.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    /// 16 hexadecimal digits, where the driver says that its number is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    luid: Option<String>,
     memory_bytes: u64,
 }
 
+impl Device {
+    /// The id under which every API has the device: its place on the bus, else its name by Vulkan.
+    fn id(&self) -> String {
+        device_id(self.pci.as_deref(), &self.name)
+    }
+}
+
+/// The id of a device that Vulkan lists.
+pub(crate) fn device_id(pci: Option<&str>, name: &str) -> String {
+    pci.map_or_else(|| format!("vulkan:{name}"), str::to_owned)
+}
+
 fn ask(host: &dyn Host) -> Vec<Fact> {
-    let loader = Question::Library(
-        match host.system().as_str() {
-            "windows" => "vulkan-1.dll",
-            "macos" => "libvulkan.1.dylib",
-            _ => "libvulkan.so.1",
-        }
-        .to_owned(),
-    );
+    let loader = loader(host);
     let path = host.taken(&loader);
     let mut facts = vec![VULKAN_LOADER.host(path.clone().map(Value::Text), &loader)];
-    facts.push(ask_layers(host));
+    facts.push(manifests::layers(host));
     let drivers = drivers(host);
     let Ok(path) = path else { return facts };
     facts.extend(manifest::each(&drivers, |driver| ask_driver(host, driver, &path)));
     for driver in &drivers {
-        let subject = Subject::Icd(format!("vulkan:{}", driver.manifest));
         let origin = Question::Read(driver.manifest.clone());
         let library = driver.library.clone().ok().map(Value::Text);
-        facts.extend(library.map(|library| VULKAN_ICD_LIBRARY.of(subject, library, &origin)));
+        facts.extend(library.map(|library| VULKAN_ICD_LIBRARY.of(subject_of(driver), library, &origin)));
     }
     facts
 }
 
-fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
-    let subject = Subject::Icd(format!("vulkan:{}", driver.manifest));
+/// The question for the loader that programs would get.
+pub(crate) fn loader(host: &dyn Host) -> Question {
+    let name = match host.system().as_str() {
+        "windows" => "vulkan-1.dll",
+        "macos" => "libvulkan.1.dylib",
+        _ => "libvulkan.so.1",
+    };
+    Question::Library(name.to_owned())
+}
+
+/// The registered drivers, in the order in which the loader reads them.
+pub(crate) fn drivers(host: &dyn Host) -> Vec<Driver> {
+    manifests::drivers(host)
+}
+
+/// The subject of facts about a driver.
+pub(crate) fn subject_of(driver: &Driver) -> Subject {
+    Subject::Icd(format!("vulkan:{}", driver.manifest))
+}
+
+/// Variables that show the loader one driver alone.
+pub(crate) fn shown_alone(driver: &Driver) -> Vec<(String, String)> {
+    let alone = |name: &str| (name.to_owned(), driver.manifest.clone());
+    // The second name is for loaders before 1.3.207. Layers are other people's code and not what is asked about.
+    let layers = ("VK_LOADER_LAYERS_DISABLE".to_owned(), "~implicit~".to_owned());
+    vec![alone("VK_DRIVER_FILES"), alone("VK_ICD_FILENAMES"), layers]
+}
+
+/// What one driver told, and by which question. Two probes want to know; the host asks once.
+pub(crate) struct Told {
+    vulkan: (Result<Instance, Missing>, Question),
+    /// Where the child that asked both died and Vulkan alone is well: how the first one died.
+    died: Option<(Missing, Question)>,
+}
+
+impl Told {
+    /// What WebGPU gets from this driver, and the question that settled it. Vulkan's failure is WebGPU's, too.
+    pub(crate) fn webgpu(self) -> (Result<Adapters, Missing>, Question) {
+        match (self.died, self.vulkan) {
+            (Some((missing, question)), _) => (Err(missing), question),
+            (None, (Err(missing), question)) => (Err(missing), question),
+            // wgpu takes its adapters from this list.
+            (None, (Ok(instance), question)) if instance.devices.is_empty() => (Ok(Adapters::none()), question),
+            (None, (Ok(instance), question)) => (instance.webgpu.unwrap_or(Err(Missing::NotRecorded)), question),
+        }
+    }
+}
+
+/// Asks one driver; or says what is to be said of it without asking.
+pub(crate) fn tell(host: &dyn Host, driver: &Driver, loader: &str) -> Result<Told, (Result<Value, Missing>, Question)> {
     let read = Question::Read(driver.manifest.clone());
     match driver.loadable(host) {
-        Ok(Some(_)) => {}
-        Ok(None) => return vec![VULKAN_ICD.of(subject, Value::from(OTHER_ARCHITECTURE), &read)],
-        Err(missing) => return vec![VULKAN_ICD.of(subject, missing, &read)],
+        Ok(Some(_)) if driver.waits_for_nvidia(host) => Err((Ok(Value::from(NO_KERNEL_DRIVER)), read)),
+        Ok(Some(_)) => Ok(told(host, driver, loader)),
+        Ok(None) => Err((Ok(Value::from(OTHER_ARCHITECTURE)), read)),
+        Err(missing) => Err((Err(missing), read)),
     }
-    if driver.waits_for_nvidia(host) {
-        return vec![VULKAN_ICD.of(subject, Value::from(NO_KERNEL_DRIVER), &read)];
+}
+
+fn told(host: &dyn Host, driver: &Driver, loader: &str) -> Told {
+    let ask = |arguments: &[&str]| {
+        let question = query(driver, arguments);
+        let parse = |json: String| serde_json::from_str(&json).map_err(|error| Missing::Garbled(error.to_string()));
+        (host.ask(&question).and_then(parse), question)
+    };
+    let both = ask(&[loader]);
+    let crashed = matches!(both.0, Err(Missing::Crashed(_)));
+    if !crashed || !asks_both(&host.system()) {
+        return Told { vulkan: both, died: None };
     }
-    let alone = |name: &str| (name.to_owned(), driver.manifest.clone());
-    let question = Question::Native(Query {
-        // The second name is for loaders before 1.3.207. Layers are other people's code and not what is asked about.
-        environment: vec![
-            alone("VK_DRIVER_FILES"),
-            alone("VK_ICD_FILENAMES"),
-            ("VK_LOADER_LAYERS_DISABLE".to_owned(), "~implicit~".to_owned()),
-        ],
-        probe: PROBE.name.to_owned(),
-        arguments: vec![loader.to_owned()],
-    });
-    let instance = host
-        .ask(&question)
-        .and_then(|json| serde_json::from_str::<Instance>(&json).map_err(|error| Missing::Garbled(error.to_string())));
+    match ask(&[loader, ALONE]) {
+        (Err(Missing::NotRecorded), _) => Told { vulkan: both, died: None },
+        vulkan => {
+            let died = both.0.err().filter(|_| vulkan.0.is_ok()).map(|missing| (missing, both.1));
+            Told { vulkan, died }
+        }
+    }
+}
+
+/// Whether a driver's child asks wgpu, too: where wgpu gets its adapters from Vulkan alone.
+pub(crate) fn asks_both(system: &str) -> bool {
+    !matches!(system, "windows" | "macos")
+}
+
+fn query(driver: &Driver, arguments: &[&str]) -> Question {
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    Question::Native(Query { environment: shown_alone(driver), probe: PROBE.name.to_owned(), arguments })
+}
+
+fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
+    let subject = subject_of(driver);
+    let (instance, question) = match tell(host, driver, loader) {
+        Ok(told) => told.vulkan,
+        Err((value, read)) => return vec![VULKAN_ICD.of(subject, value, &read)],
+    };
     let instance = match instance {
         Ok(instance) => instance,
-        // Loaders that only found drivers without their device answer so, and say nothing worse with it.
-        Err(Missing::Exited { code: -9, .. }) => {
-            return vec![VULKAN_ICD.of(subject, Value::from(NO_DEVICE), &question)];
-        }
-        Err(missing) => return vec![VULKAN_ICD.of(subject, missing, &question)],
+        Err(missing) => return vec![VULKAN_ICD.of(subject, without_devices(missing), &question)],
     };
-    let state = match () {
-        () if instance.devices.iter().any(|device| device.kind != SOFTWARE) => HARDWARE,
-        () if instance.devices.is_empty() => NO_DEVICE,
-        () => SOFTWARE,
-    };
+    let state = manifest::listed(instance.devices.iter().map(|device| device.kind.as_str()));
     let mut facts = vec![
         VULKAN_LOADER_VERSION.host(version(&instance.loader), &question),
         VULKAN_ICD.of(subject, Value::from(state), &question),
     ];
-    for device in instance.devices {
-        let id = device.pci.unwrap_or_else(|| format!("vulkan:{}", device.name));
+    let mut computations = Vec::new();
+    for (number, device) in instance.devices.into_iter().enumerate() {
+        let id = device.id();
         let subject = || Subject::Device(id.clone());
+        let hardware = device.kind != SOFTWARE;
         facts.push(VULKAN_DEVICE.of(subject(), Value::Text(device.name), &question));
-        if device.kind != SOFTWARE {
+        if hardware {
+            let number = device.device.map(|number| format!("{:04x}:{number:04x}", device.vendor));
+            let texts = [(&PCI_ID, number), (&DEVICE_UUID, device.uuid), (&DEVICE_LUID, device.luid)];
+            let texts =
+                texts.into_iter().filter_map(|(key, text)| Some(key.of(subject(), Value::Text(text?), &question)));
             facts.push(DEVICE_MEMORY.of(subject(), Value::Number(device.memory_bytes), &question));
+            facts.extend(texts);
         }
         facts.push(DEVICE_KIND.of(subject(), Value::Text(device.kind), &question));
         facts.push(DEVICE_VENDOR.of(subject(), Value::from(vendor(device.vendor)), &question));
         facts.push(VULKAN_API.of(subject(), version(&device.api), &question));
         facts.extend(device.driver.map(|driver| VULKAN_DRIVER.of(subject(), Value::Text(driver), &question)));
+        computations.push((subject(), query(driver, &[compute::WORD, &number.to_string(), loader])));
+    }
+    if host.is_deep() {
+        facts.extend(compute::ask_each(host, &VULKAN_COMPUTE, computations));
     }
     facts
 }
 
-/// The drivers in the order in which the loader reads them.
-fn drivers(host: &dyn Host) -> Vec<Driver> {
-    let listed = host.env("VK_DRIVER_FILES").or_else(|| host.env("VK_ICD_FILENAMES"));
-    let mut manifests = match listed.filter(|listed| !listed.is_empty()) {
-        Some(listed) => named_files(host, &listed),
-        None => {
-            let mut manifests = named_files(host, &host.env("VK_ADD_DRIVER_FILES").unwrap_or_default());
-            manifests.extend(match host.is_windows() {
-                true => registered(host),
-                false => files_below(host, "icd.d"),
-            });
-            manifests
-        }
-    };
-    let mut seen = Vec::new();
-    manifests.retain(|manifest| {
-        let new = !seen.contains(manifest);
-        seen.push(manifest.clone());
-        new
-    });
-    manifests
-        .into_iter()
-        .map(|manifest| {
-            let library = host.read(&manifest).and_then(|text| library_path(&text));
-            Driver { manifest, library }
-        })
-        .collect()
-}
-
-/// Files named one by one, or all manifests of a folder that is named.
-fn named_files(host: &dyn Host, listed: &str) -> Vec<String> {
-    let separator = if host.is_windows() { ';' } else { ':' };
-    let named = listed.split(separator).filter(|path| !path.is_empty());
-    named
-        .flat_map(|path| match host.node(path) {
-            Ok(node) if node.starts_with("directory") => manifests_in(host, path),
-            _ => vec![path.to_owned()],
-        })
-        .collect()
-}
-
-fn manifests_in(host: &dyn Host, folder: &str) -> Vec<String> {
-    let names = host.list(folder).into_iter().filter(|name| name.to_lowercase().ends_with(".json"));
-    names.map(|name| format!("{folder}/{name}")).collect()
-}
-
-/// Manifests in the loader's folders: configuration before data, the user's before the system's.
-fn files_below(host: &dyn Host, kind: &str) -> Vec<String> {
-    let paths = |name: &str, otherwise: &str| {
-        let value = host.env(name).filter(|value| !value.is_empty()).unwrap_or_else(|| otherwise.to_owned());
-        value.split(':').map(str::to_owned).collect::<Vec<_>>()
-    };
-    let mut roots = paths("XDG_CONFIG_HOME", "~/.config");
-    roots.extend(paths("XDG_CONFIG_DIRS", "/etc/xdg"));
-    roots.extend(["/usr/local/etc".to_owned(), "/etc".to_owned()]);
-    roots.extend(paths("XDG_DATA_HOME", "~/.local/share"));
-    roots.extend(paths("XDG_DATA_DIRS", "/usr/local/share:/usr/share"));
-    if host.system() == "macos" {
-        roots.extend(["/opt/homebrew/share".to_owned(), "/usr/local/share".to_owned()]);
+/// What is said of a driver that gave no list: loaders that only found drivers without their device answer with
+/// VK_ERROR_INCOMPATIBLE_DRIVER, and mean nothing worse by it.
+pub(crate) fn without_devices(missing: Missing) -> Result<Value, Missing> {
+    match missing {
+        Missing::Exited { code: -9, .. } => Ok(Value::from(NO_DEVICE)),
+        missing => Err(missing),
     }
-    roots.iter().flat_map(|root| manifests_in(host, &format!("{}/vulkan/{kind}", root.trim_end_matches('/')))).collect()
-}
-
-/// Manifests in the registry of Windows: the old key, where a value of 0 means "on", and the adapters of the display class.
-fn registered(host: &dyn Host) -> Vec<String> {
-    let old = host.registry(r"HKLM\SOFTWARE\Khronos\Vulkan\Drivers", "*").unwrap_or_default();
-    let mut manifests: Vec<String> =
-        old.lines().filter_map(|line| line.strip_suffix("=0")).map(str::to_owned).collect();
-    let adapters = host.ask(&Question::Registry(DISPLAY_CLASS.to_owned())).unwrap_or_default();
-    for adapter in adapters.lines() {
-        let listed = host.registry(&format!(r"{DISPLAY_CLASS}\{adapter}"), "VulkanDriverName").unwrap_or_default();
-        manifests.extend(listed.split(';').filter(|path| !path.is_empty()).map(str::to_owned));
-    }
-    manifests
-}
-
-/// `library_path` of a driver's manifest.
-fn library_path(text: &str) -> Result<String, Missing> {
-    let json: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| Missing::Garbled(format!("its manifest is not JSON: {error}")))?;
-    let path = json.get("ICD").and_then(|icd| icd.get("library_path")).and_then(serde_json::Value::as_str);
-    match path {
-        Some(path) if !path.is_empty() => Ok(path.to_owned()),
-        _ => Err(Missing::Garbled("its manifest names no library".to_owned())),
-    }
-}
-
-fn ask_layers(host: &dyn Host) -> Fact {
-    let mut layers: Vec<String> = match host.is_windows() {
-        true => {
-            let keys = host.registry(r"HKLM\SOFTWARE\Khronos\Vulkan\ImplicitLayers", "*").unwrap_or_default();
-            keys.lines().filter_map(|line| line.strip_suffix("=0")).map(str::to_owned).collect()
-        }
-        false => files_below(host, "implicit_layer.d"),
-    };
-    for layer in &mut layers {
-        let name = host.read(layer).ok().and_then(|text| layer_name(&text));
-        *layer = name.unwrap_or_else(|| layer.clone());
-    }
-    layers.sort();
-    layers.dedup();
-    let origin = match host.is_windows() {
-        true => Question::Registry(r"HKLM\SOFTWARE\Khronos\Vulkan\ImplicitLayers@*".to_owned()),
-        false => Question::List("/usr/share/vulkan/implicit_layer.d".to_owned()),
-    };
-    let value = match host.ask(&origin) {
-        Err(Missing::NotRecorded) if layers.is_empty() => Err(Missing::NotRecorded),
-        _ => Ok(Value::Set(layers)),
-    };
-    VULKAN_LAYERS.host(value, &origin)
-}
-
-fn layer_name(text: &str) -> Option<String> {
-    let json: serde_json::Value = serde_json::from_str(text).ok()?;
-    let layer = json.get("layer").or_else(|| json.get("layers")?.get(0))?;
-    layer.get("name")?.as_str().map(str::to_owned)
 }
 
 fn climb(report: &Report) -> Climb {
@@ -295,7 +293,12 @@ fn climb(report: &Report) -> Climb {
             Rung::Library,
             "the loader is here, and no driver (ICD) is registered with it",
         ),
-        Some(Ok(_)) => manifest::climb(report, &VULKAN_ICD, &VULKAN_DEVICE, "a CPU renderer, not a GPU"),
+        Some(Ok(_)) => compute::climb(
+            manifest::climb(report, &VULKAN_ICD, &VULKAN_DEVICE, "a CPU renderer, not a GPU"),
+            report,
+            &VULKAN_COMPUTE,
+            &VULKAN_DEVICE,
+        ),
     };
     let api = report.all(VULKAN_API.name).find_map(|fact| fact.value.as_ref().ok());
     climb.with("loader", report.version(VULKAN_LOADER_VERSION.name)).with("api", api)
@@ -307,57 +310,48 @@ mod tests {
     use super::*;
     use crate::host::Answer;
     use crate::host::recording::Recording;
+    use crate::webgpu;
 
-    #[test]
-    fn reads_a_manifest_and_says_what_is_wrong_with_one() {
-        assert_eq!(library_path(r#"{"ICD": {"library_path": "libx.so", "api_version": "1.3.0"}}"#).unwrap(), "libx.so");
-        for text in ["", "{", "[]", r#"{"ICD": {}}"#, r#"{"ICD": {"library_path": 5}}"#, &"[".repeat(100_000)] {
-            assert!(matches!(library_path(text), Err(Missing::Garbled(_))));
-        }
-        assert_eq!(
-            layer_name(r#"{"layer": {"name": "VK_LAYER_MESA_device_select"}}"#).unwrap(),
-            "VK_LAYER_MESA_device_select"
-        );
-    }
-
-    fn host(driver: Answer) -> Recording {
+    fn host(driver: Answer, alone: Option<Answer>) -> Recording {
         let manifest = "/usr/share/vulkan/icd.d/x.json";
         let image = r#"{"format":"elf","bits":64,"machine":"x86_64","complete":true}"#;
-        let query = format!(
-            "native VK_DRIVER_FILES={manifest} VK_ICD_FILENAMES={manifest} VK_LOADER_LAYERS_DISABLE=~implicit~ vulkan /usr/lib/libvulkan.so.1"
-        );
-        Recording::of(
-            String::new(),
-            "test",
-            [
-                (Question::System, Ok("linux x86_64".to_owned())),
-                (
-                    Question::Library("libvulkan.so.1".into()),
-                    Ok("/usr/lib/libvulkan.so.1 -> /usr/lib/libvulkan.so.1.3.239".into()),
-                ),
-                (Question::List("/usr/share/vulkan/icd.d".into()), Ok("readme\nx.json".into())),
-                (Question::Read(manifest.into()), Ok(r#"{"ICD": {"library_path": "/usr/lib/libx.so"}}"#.into())),
-                (Question::Image("/usr/lib/libx.so".into()), Ok(image.into())),
-                (query.parse().unwrap(), driver),
-            ],
-        )
+        let query = |more: &str| -> Question {
+            let shown = format!("VK_DRIVER_FILES={manifest} VK_ICD_FILENAMES={manifest}");
+            let text =
+                format!("native {shown} VK_LOADER_LAYERS_DISABLE=~implicit~ vulkan /usr/lib/libvulkan.so.1{more}");
+            text.parse().unwrap()
+        };
+        let answers = [
+            (Question::System, Ok("linux x86_64".to_owned())),
+            (
+                Question::Library("libvulkan.so.1".into()),
+                Ok("/usr/lib/libvulkan.so.1 -> /usr/lib/libvulkan.so.1.3.239".into()),
+            ),
+            (Question::List("/usr/share/vulkan/icd.d".into()), Ok("readme\nx.json".into())),
+            (Question::Read(manifest.into()), Ok(r#"{"ICD": {"library_path": "/usr/lib/libx.so"}}"#.into())),
+            (Question::Image("/usr/lib/libx.so".into()), Ok(image.into())),
+            (query(""), driver),
+        ];
+        let alone = alone.map(|alone| (query(" alone"), alone));
+        Recording::of(String::new(), "test", answers.into_iter().chain(alone))
     }
 
     fn climbed(driver: Answer) -> (State, Option<Rung>) {
-        let climb = climb(&Report { probes: Vec::new(), facts: ask(&host(driver)) });
+        let climb = climb(&Report { probes: Vec::new(), facts: ask(&host(driver, None)) });
         (climb.state, climb.rung)
+    }
+
+    fn devices(kind: &str, more: &str) -> Answer {
+        let device = format!(
+            r#"{{"name":"X","kind":"{kind}","vendor":4318,"api":"1.3.1","driver":null,"pci":"0000:01:00.0","memory_bytes":1}}"#
+        );
+        Ok(format!(r#"{{"loader":"1.3.239","devices":[{device}]{more}}}"#))
     }
 
     #[test]
     fn every_end_of_a_driver_has_its_state() {
-        let devices = |kind: &str| {
-            let device = format!(
-                r#"{{"name":"X","kind":"{kind}","vendor":4318,"api":"1.3.1","driver":null,"pci":"0000:01:00.0","memory_bytes":1}}"#
-            );
-            Ok(format!(r#"{{"loader":"1.3.239","devices":[{device}]}}"#))
-        };
-        assert_eq!(climbed(devices("discrete")), (State::Working, Some(Rung::Enumerate)));
-        assert_eq!(climbed(devices("software")), (State::SoftwareOnly, Some(Rung::Enumerate)));
+        assert_eq!(climbed(devices("discrete", "")), (State::Working, Some(Rung::Enumerate)));
+        assert_eq!(climbed(devices("software", "")), (State::SoftwareOnly, Some(Rung::Enumerate)));
         assert_eq!(
             climbed(Ok(r#"{"loader":"1.3.239","devices":[]}"#.into())),
             (State::NotInstalled, Some(Rung::Enumerate))
@@ -369,5 +363,58 @@ mod tests {
         let exited = |code| Err(Missing::Exited { code, message: "vkCreateInstance".into() });
         assert_eq!(climbed(exited(-1)), (State::Broken, Some(Rung::Initialise)));
         assert_eq!(climbed(exited(-9)), (State::NotInstalled, Some(Rung::Enumerate)));
+    }
+
+    /// What both probes make of a driver: how they stand.
+    fn both(driver: Answer, alone: Option<Answer>) -> [State; 2] {
+        let host = host(driver, alone);
+        let facts = [ask(&host), (webgpu::PROBE.ask)(&host)].concat();
+        let report = Report { probes: Vec::new(), facts };
+        [climb(&report).state, webgpu::PROBE.climb.unwrap()(&report).state]
+    }
+
+    #[test]
+    fn what_wgpu_does_is_told_of_webgpu_alone() {
+        use State::{Broken, Crashed, NotInstalled, SoftwareOnly, TimedOut, Unknown, Working};
+        let crash = || Err(Missing::Crashed("signal 11".into()));
+        let with = |webgpu: &str| devices("discrete", &format!(r#","webgpu":{webgpu}"#));
+        let adapter = |kind: &str| {
+            let adapter = format!(
+                r#"{{"name":"X","kind":"{kind}","vendor":4318,"device":9860,"driver":null,"pci":"0000:01:00.0"}}"#
+            );
+            with(&format!(r#"{{"Ok":{{"wgpu":"30.0.1","adapters":[{adapter}]}}}}"#))
+        };
+        assert_eq!(both(adapter("discrete"), None), [Working, Working]);
+        assert_eq!(both(with(r#"{"Ok":{"adapters":[]}}"#), None), [Working, NotInstalled]);
+        assert_eq!(both(with(r#"{"Err":"timed-out"}"#), None), [Working, TimedOut]);
+        assert_eq!(both(with(r#"{"Err":{"garbled":"wgpu panicked"}}"#), None), [Working, Broken]);
+        assert_eq!(both(devices("discrete", ""), None), [Working, Unknown], "from before wgpu was asked");
+        assert_eq!(both(crash(), Some(devices("discrete", ""))), [Working, Crashed]);
+        assert_eq!(both(crash(), Some(devices("software", ""))), [SoftwareOnly, Crashed]);
+        assert_eq!(both(crash(), Some(crash())), [Crashed, Crashed]);
+        assert_eq!(both(crash(), None), [Crashed, Crashed]);
+        assert_eq!(both(Err(Missing::TimedOut), None), [TimedOut, TimedOut]);
+        assert_eq!(both(Ok(r#"{"loader":"1.3.239","devices":[]}"#.into()), None), [NotInstalled, NotInstalled]);
+    }
+
+    #[test]
+    fn a_device_is_one_for_both_and_has_its_numbers() {
+        let device = r#"{"name":"X","kind":"discrete","vendor":4318,"device":9860,"api":"1.3.1","driver":null,"pci":null,
+            "uuid":"00000000-0000-4000-8000-000000000001","luid":"0000000000012345","memory_bytes":1}"#;
+        let adapter = r#"{"name":"X","kind":"discrete","vendor":4318,"device":9860,"driver":"NVIDIA 1","pci":null}"#;
+        let webgpu = format!(r#"{{"Ok":{{"wgpu":"30.0.1","adapters":[{adapter}]}}}}"#);
+        let host = host(Ok(format!(r#"{{"loader":"1.3.239","devices":[{device}],"webgpu":{webgpu}}}"#)), None);
+        let report = Report { probes: Vec::new(), facts: [ask(&host), (webgpu::PROBE.ask)(&host)].concat() };
+        let subject = Subject::Device("vulkan:X".into());
+        for (key, value) in [
+            ("pci-id", "10de:2684"),
+            ("device-uuid", "00000000-0000-4000-8000-000000000001"),
+            ("device-luid", "0000000000012345"),
+            ("webgpu-device", "X"),
+            ("webgpu-api", "vulkan"),
+            ("webgpu-driver", "NVIDIA 1"),
+        ] {
+            assert_eq!(report.about(&subject, key), Some(&Value::from(value)), "{key}");
+        }
     }
 }

@@ -1,45 +1,27 @@
-//! One list of devices, each once, with the APIs that list it. The PCI address joins what several APIs say of one card.
+//! One list of devices, each once, with the APIs that list it, out of a report in which [`join`](super::join) gave each
+//! device one subject.
 
-use accelprobe_probes::fact::{Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Report, Scope, Subject, Value};
 
+use super::join;
 use crate::diagnosis::Device;
 
 /// The facts by which APIs name a device, `API-device`, with the API; the registry of Windows comes last.
-fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let of_device = accelprobe_probes::keys().filter(|key| key.scope == Scope::Device);
-    let apis = of_device.filter_map(|key| Some((key.name, key.name.strip_suffix("-device")?)));
-    apis.chain([("adapter-name", "windows")])
+pub(super) fn listings() -> impl Iterator<Item = (&'static Key, &'static str)> {
+    let of_device = || accelprobe_probes::keys().filter(|key| key.scope == Scope::Device);
+    let by_api = of_device().filter_map(|key| Some((key, key.name.strip_suffix("-device")?)));
+    by_api.chain(of_device().filter(|key| key.name == "adapter-name").map(|key| (key, "windows")))
 }
 
 /// All devices in the order in which they were found.
-pub(super) fn all(report: &Report) -> Vec<Device> {
+pub(super) fn all(joined: &Report) -> Vec<Device> {
     let mut subjects: Vec<&Subject> = Vec::new();
-    for fact in &report.facts {
+    for fact in &joined.facts {
         if matches!(fact.subject, Subject::Device(_)) && !subjects.contains(&&fact.subject) {
             subjects.push(&fact.subject);
         }
     }
-    let mut devices: Vec<Device> = subjects.into_iter().map(|subject| one(report, subject)).collect();
-    join_adapters(&mut devices);
-    devices
-}
-
-/// Windows lists its adapters without their address. One whose name an API tells, too, is that API's device; of two equal
-/// cards each takes up one adapter.
-fn join_adapters(devices: &mut Vec<Device>) {
-    let is_adapter = |device: &Device| device.id.starts_with("adapter:");
-    let (adapters, mut rest): (Vec<Device>, Vec<Device>) = devices.drain(..).partition(is_adapter);
-    let mut alone = Vec::new();
-    for adapter in adapters {
-        let same =
-            |device: &&mut Device| device.name == adapter.name && !device.seen_by.contains(&"windows".to_owned());
-        match rest.iter_mut().find(same) {
-            Some(device) => device.seen_by.extend(adapter.seen_by),
-            None => alone.push(adapter),
-        }
-    }
-    devices.extend(alone);
-    devices.append(&mut rest);
+    subjects.into_iter().map(|subject| one(joined, subject)).collect()
 }
 
 fn one(report: &Report, subject: &Subject) -> Device {
@@ -64,8 +46,8 @@ fn one(report: &Report, subject: &Subject) -> Device {
     };
     Device {
         id,
-        name: names().find_map(|(key, _)| text(key)).or_else(by_number),
-        kind: text("device-kind").or_else(by_bus),
+        name: name(report, subject).or_else(by_number),
+        kind: kind(report, subject).or_else(by_bus),
         driver: nvidia()
             .or_else(|| text("vulkan-driver"))
             .or_else(|| text("opencl-driver"))
@@ -73,8 +55,40 @@ fn one(report: &Report, subject: &Subject) -> Device {
         compute_capability: text("compute-capability"),
         gfx: text("gfx-target"),
         memory_bytes: report.number(subject, "device-memory-bytes"),
-        seen_by: names().filter(|(key, _)| text(key).is_some()).map(|(_, api)| api.to_owned()).collect(),
+        seen_by: listings().filter(|(key, _)| text(key.name).is_some()).map(|(_, api)| api.to_owned()).collect(),
         vendor,
+    }
+}
+
+/// A device's name, by the best source that has one.
+fn name(report: &Report, subject: &Subject) -> Option<String> {
+    let is_name = |fact: &&Fact| listings().any(|(key, _)| *key == *fact.key);
+    let names = report.facts.iter().filter(|fact| fact.subject == *subject).filter(is_name);
+    names.filter_map(|fact| fact.value.as_ref().ok()).map(Value::to_string).next()
+}
+
+/// What kind of device it is. One that a source which knows calls integrated is so whatever others say: runtimes that were
+/// made for cards call an integrated GPU discrete until somebody teaches them, and no card is called integrated. Else the
+/// best source's word counts, if it says more than "other".
+fn kind(report: &Report, subject: &Subject) -> Option<String> {
+    let facts = || report.facts.iter().filter(|fact| fact.subject == *subject && fact.key.name == "device-kind");
+    let words = |wanted: &dyn Fn(&Fact, &str) -> bool| {
+        let words = facts().filter_map(|fact| Some((fact, fact.value.as_ref().ok()?.to_string())));
+        words.filter(|(fact, word)| wanted(fact, word)).map(|(_, word)| word).next()
+    };
+    words(&|fact, word| word == "integrated" && join::knows_kinds(fact))
+        .or_else(|| words(&|_, word| word != "other"))
+        .or_else(|| words(&|_, _| true))
+}
+
+/// A device as people know it: its name, and its id where that says more.
+pub(super) fn shown(report: &Report, subject: &Subject, id: &str) -> String {
+    match name(report, subject) {
+        Some(name) => match id.split_once(':') {
+            Some((_, rest)) if rest.starts_with(&name) => rest.to_owned(),
+            _ => format!("{name} ({id})"),
+        },
+        None => id.to_owned(),
     }
 }
 

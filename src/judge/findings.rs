@@ -2,7 +2,7 @@
 
 use accelprobe_probes::fact::{Fact, Report, Scope, Subject};
 
-use super::Case;
+use super::{Case, devices};
 use crate::diagnosis::{Evidence, Finding};
 use crate::matrix::condition::Truth;
 use crate::matrix::{Remedy, Row, Rule, template};
@@ -17,7 +17,8 @@ pub(super) fn by_rules(case: &Case<'_>) -> Vec<Finding> {
     for rule in &case.matrix.rules {
         for row in &rule.row {
             for subject in subjects(case.ground.report, row) {
-                let told = findings.iter().any(|finding| finding.rule == rule.id && finding.subject == shown(&subject));
+                let shown = shown(case.ground.report, &subject);
+                let told = findings.iter().any(|finding| finding.rule == rule.id && finding.subject == shown);
                 let broken = || {
                     row.when.hold(&case.ground, &subject) == Truth::True
                         && row.require.hold(&case.ground, &subject) == Truth::False
@@ -52,7 +53,7 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
     Finding {
         code: rule.code.clone(),
         severity: row.severity.unwrap_or(rule.severity),
-        subject: shown(subject),
+        subject: shown(case.ground.report, subject),
         message: fill(&rule.message, case.ground.report, subject),
         evidence: evidence(case.ground.report, row, subject),
         rule: rule.id.clone(),
@@ -103,11 +104,11 @@ fn value_of(fact: &Fact) -> String {
 }
 
 /// A subject as people know it.
-fn shown(subject: &Subject) -> String {
+fn shown(report: &Report, subject: &Subject) -> String {
     match subject {
         Subject::Host => "this machine".to_owned(),
         Subject::Icd(id) => id.split_once(':').map_or(id.as_str(), |(_, manifest)| manifest).to_owned(),
-        Subject::Device(id) => id.clone(),
+        Subject::Device(id) => devices::shown(report, subject, id),
         Subject::Library(path) => path.clone(),
         Subject::Environment(folder) => folder.clone(),
         Subject::Package { environment, name } => format!("{name} in {environment}"),
@@ -118,7 +119,7 @@ fn shown(subject: &Subject) -> String {
 fn fill(text: &str, report: &Report, subject: &Subject) -> String {
     template::fill(text, |key| {
         if key == "subject" {
-            return shown(subject);
+            return shown(report, subject);
         }
         let facts = || report.all(key);
         let own = || facts().filter(|fact| fact.subject == *subject || within(subject, &fact.subject));

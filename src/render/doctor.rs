@@ -235,7 +235,10 @@ fn devices(view: &mut View, diagnosis: &Diagnosis) {
             device.vendor.as_deref().map(vendor_title).filter(|vendor| *vendor != "other").map(str::to_owned),
             device.kind.clone(),
             device.compute_capability.as_ref().map(|capability| format!("compute capability {capability}")),
-            device.memory_bytes.map(gibibytes),
+            device.memory_bytes.map(|bytes| match device.kind.as_deref() {
+                Some("integrated") => format!("{} shared with the machine", gibibytes(bytes)),
+                _ => gibibytes(bytes),
+            }),
             device.driver.as_ref().map(|driver| format!("driver {driver}")),
             (!device.seen_by.is_empty()).then(|| format!("seen by {}", device.seen_by.join(", "))),
         ];

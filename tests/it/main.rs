@@ -20,6 +20,7 @@ mod matrix;
 mod real_accelerators;
 mod real_drivers;
 mod real_rocm;
+mod real_webgpu;
 mod replay;
 mod schema;
 mod tool;

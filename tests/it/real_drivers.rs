@@ -15,9 +15,10 @@ use serde_json::Value;
 use crate::tool::{Folder, codes, json, ran, root, system, tool};
 
 /// The manifest of Mesa's CPU renderer.
-const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
+pub const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
 
-fn doctor() -> Value {
+/// What the doctor says of this machine.
+pub fn doctor() -> Value {
     json(&mut tool(&["doctor", "--json"]))
 }
 
@@ -28,7 +29,8 @@ fn peer(program: &str, arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn has_lavapipe() -> bool {
+/// Whether Mesa's CPU renderer is here; says so where it is not.
+pub fn has_lavapipe() -> bool {
     let has = Path::new(LAVAPIPE).exists();
     if !has {
         lacks("Mesa's lavapipe (package mesa-vulkan-drivers)");

@@ -1,12 +1,14 @@
-//! The child's side: the CUDA driver API, as far as it takes to list devices.
+//! The child's side: the CUDA driver API, as far as it takes to list devices and to compute on one.
 
-use std::ffi::{CStr, c_char, c_int, c_uint};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::ManuallyDrop;
 
 use libloading::Library;
 
 use super::{Device, Driver};
+use crate::bus::{luid_text, uuid_text};
 use crate::child::reason;
+use crate::compute;
 use crate::host::{Answer, Missing, Query};
 
 #[cfg(windows)]
@@ -21,8 +23,18 @@ const CAPABILITY_MINOR: c_int = 76;
 /// More devices than any machine has; a count above it is a fault of the library.
 const MOST_DEVICES: c_int = 1024;
 
+/// The computation, as the text that every driver since CUDA 9 compiles for its device.
+const PTX: &str = concat!(include_str!("square.ptx"), "\0");
+/// Threads in a block; the blocks are as many as it takes.
+const BLOCK: usize = 64;
+
 pub(super) fn answer(query: &Query) -> Answer {
-    let path = query.arguments.first().map_or(NAME, String::as_str);
+    let mut arguments = query.arguments.iter();
+    let computes_on = match compute::is_asked(query) {
+        true => arguments.nth(1).and_then(|number| number.parse().ok()),
+        false => None,
+    };
+    let path = arguments.next().map_or(NAME, String::as_str);
     // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
     let library = unsafe { Library::new(path) }.map_err(|error| Missing::Garbled(reason(&error)))?;
     // Never unloaded: what a driver does at its end must not come before the answer.
@@ -36,6 +48,9 @@ pub(super) fn answer(query: &Query) -> Answer {
         let mut version = 0;
         check("cuDriverGetVersion", driver_version(&mut version))?;
         check("cuInit", init(0))?;
+        if let Some(index) = computes_on {
+            return computed(&library, index);
+        }
         let mut devices = 0;
         check("cuDeviceGetCount", count(&mut devices))?;
         let devices = (0..devices.min(MOST_DEVICES)).map(|index| device(&library, index)).collect::<Result<_, _>>()?;
@@ -73,9 +88,92 @@ unsafe fn device(library: &Library, index: c_int) -> Result<Device, Missing> {
             capability: number(CAPABILITY_MAJOR).zip(number(CAPABILITY_MINOR)),
             memory_bytes: memory_bytes as u64,
             integrated: number(INTEGRATED) == Some(1),
+            uuid: uuid(library, handle),
+            luid: luid(library, handle),
         })
     }
 }
+
+/// The device's UUID; of a part of a card the part's own, which only the second version of the call tells.
+unsafe fn uuid(library: &Library, handle: c_int) -> Option<String> {
+    type Call = unsafe extern "system" fn(*mut [u8; 16], c_int) -> c_int;
+    // SAFETY: both versions fill the 16 bytes of a `CUuuid`; see `answer`.
+    unsafe {
+        let call: Call =
+            symbol(library, b"cuDeviceGetUuid_v2\0").or_else(|_| symbol(library, b"cuDeviceGetUuid\0")).ok()?;
+        let mut bytes = [0; 16];
+        (call(&mut bytes, handle) == 0).then(|| uuid_text(bytes)).flatten()
+    }
+}
+
+/// The number of the adapter in Windows; elsewhere the library has no such call, or refuses it.
+unsafe fn luid(library: &Library, handle: c_int) -> Option<String> {
+    type Call = unsafe extern "system" fn(*mut [u8; 8], *mut c_uint, c_int) -> c_int;
+    // SAFETY: the call fills the 8 bytes of a LUID and a mask; see `answer`.
+    unsafe {
+        let call: Call = symbol(library, b"cuDeviceGetLuid\0").ok()?;
+        let (mut bytes, mut mask) = ([0; 8], 0);
+        (call(&mut bytes, &mut mask, handle) == 0).then(|| luid_text(bytes)).flatten()
+    }
+}
+
+/// Computes on one device; `cuInit` was called.
+unsafe fn computed(library: &Library, index: c_int) -> Answer {
+    let mut numbers = compute::input();
+    let bytes = size_of_val(numbers.as_slice());
+    let (block, blocks) = (BLOCK as c_uint, numbers.len().div_ceil(BLOCK) as c_uint);
+    // SAFETY: the functions have the signatures of cuda.h, where contexts, modules, functions and streams are opaque
+    // pointers and device addresses 64-bit numbers. Copies are as long as the device's memory and the vector; the kernel
+    // has one parameter, an address, and writes one number for each of its threads, as many as the vector holds. Nothing is
+    // released: the process ends at once after its answer.
+    unsafe {
+        let get: unsafe extern "system" fn(*mut c_int, c_int) -> c_int = symbol(library, b"cuDeviceGet\0")?;
+        let create: unsafe extern "system" fn(*mut *mut c_void, c_uint, c_int) -> c_int =
+            symbol(library, b"cuCtxCreate_v2\0")?;
+        let load: unsafe extern "system" fn(*mut *mut c_void, *const c_char) -> c_int =
+            symbol(library, b"cuModuleLoadData\0")?;
+        let find: unsafe extern "system" fn(*mut *mut c_void, *mut c_void, *const c_char) -> c_int =
+            symbol(library, b"cuModuleGetFunction\0")?;
+        let allocate: unsafe extern "system" fn(*mut u64, usize) -> c_int = symbol(library, b"cuMemAlloc_v2\0")?;
+        let copy_in: unsafe extern "system" fn(u64, *const c_void, usize) -> c_int =
+            symbol(library, b"cuMemcpyHtoD_v2\0")?;
+        let launch: Launch = symbol(library, b"cuLaunchKernel\0")?;
+        let wait: unsafe extern "system" fn() -> c_int = symbol(library, b"cuCtxSynchronize\0")?;
+        let copy_out: unsafe extern "system" fn(*mut c_void, u64, usize) -> c_int =
+            symbol(library, b"cuMemcpyDtoH_v2\0")?;
+
+        let none = std::ptr::null_mut();
+        let (mut device, mut context, mut module, mut function, mut memory) = (0, none, none, none, 0u64);
+        check("cuDeviceGet", get(&mut device, index))?;
+        check("cuCtxCreate", create(&mut context, 0, device))?;
+        check("cuModuleLoadData", load(&mut module, PTX.as_ptr().cast()))?;
+        check("cuModuleGetFunction", find(&mut function, module, c"square".as_ptr()))?;
+        check("cuMemAlloc", allocate(&mut memory, bytes))?;
+        check("cuMemcpyHtoD", copy_in(memory, numbers.as_ptr().cast(), bytes))?;
+        let mut parameters = [(&raw mut memory).cast::<c_void>()];
+        let started = launch(function, blocks, 1, 1, block, 1, 1, 0, none, parameters.as_mut_ptr(), none.cast());
+        check("cuLaunchKernel", started)?;
+        check("cuCtxSynchronize", wait())?;
+        numbers.fill(0);
+        check("cuMemcpyDtoH", copy_out(numbers.as_mut_ptr().cast(), memory, bytes))?;
+    }
+    Ok(compute::check(&numbers))
+}
+
+/// `cuLaunchKernel`: function, blocks and threads in three dimensions, shared memory, stream, parameters, more of them.
+type Launch = unsafe extern "system" fn(
+    *mut c_void,
+    c_uint,
+    c_uint,
+    c_uint,
+    c_uint,
+    c_uint,
+    c_uint,
+    c_uint,
+    *mut c_void,
+    *mut *mut c_void,
+    *mut *mut c_void,
+) -> c_int;
 
 /// A function of the library.
 ///

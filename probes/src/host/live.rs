@@ -28,6 +28,7 @@ use super::memo::Memo;
 use super::redact::Redactor;
 use super::{Answer, Command, Host, Missing, Query, Question};
 use crate::child::{self, Expected};
+use crate::compute;
 use crate::image::Image;
 
 /// The environment variables that may be asked for. All others stay where they are: they hold people's secrets.
@@ -78,6 +79,8 @@ pub const VARIABLES: &[&str] = &[
 
 /// The largest file whose text is read, in bytes.
 const TEXT_LIMIT: u64 = 1 << 20;
+/// Variables by which drivers are told to keep what they compile elsewhere than in the home directory.
+const CACHES: &[&str] = &["CUDA_CACHE_PATH", "MESA_SHADER_CACHE_DIR", "NEO_CACHE_DIR", "POCL_CACHE_DIR"];
 /// How long a tool may take.
 const TOOL_TIME: Duration = Duration::from_secs(10);
 
@@ -155,7 +158,11 @@ impl Live {
             return Err(Missing::Unsupported);
         }
         let probe = crate::PROBES.iter().find(|probe| probe.name == query.probe);
-        let time = probe.map_or(TOOL_TIME, |probe| Duration::from_secs(probe.seconds));
+        let time = match probe {
+            _ if compute::is_asked(query) => compute::TIME,
+            Some(probe) => Duration::from_secs(probe.seconds),
+            None => TOOL_TIME,
+        };
         let mut command = std::process::Command::new(&self.executable);
         command.arg(child::SUBCOMMAND).arg(&query.probe);
         command.args(query.arguments.iter().map(|argument| self.redactor.reveal(argument)));
@@ -170,10 +177,9 @@ impl Live {
         }
         let number = self.children.fetch_add(1, Ordering::Relaxed);
         let home = self.scratch().map(|scratch| scratch.join(number.to_string()));
-        match home.filter(|home| fs::create_dir(home).is_ok()) {
-            Some(home) => sys::move_into(&mut command, &home),
-            None => sys::move_into(&mut command, Path::new("/nonexistent")),
-        }
+        let home = home.filter(|home| fs::create_dir(home).is_ok()).unwrap_or_else(|| PathBuf::from("/nonexistent"));
+        sys::move_into(&mut command, &home);
+        command.envs(CACHES.iter().map(|name| (name, &home)));
         child::isolate(command, self.time.unwrap_or(time).min(self.time_left()), expected)
     }
 

@@ -29,11 +29,16 @@ pub(super) fn answer(query: &Query) -> Answer {
 
 fn tell(device: &Device<'_>) -> NvmlDevice {
     let capability = device.cuda_compute_capability().ok();
+    let memory = device.memory_info();
+    let memory_hidden = matches!(&memory, Err(error) if !matches!(error, NvmlError::NotSupported));
+    let uuid = device.uuid().ok();
     NvmlDevice {
         name: device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned()),
         pci: device.pci_info().ok().map(|pci| pci.bus_id),
         capability: capability.map(|capability| (capability.major, capability.minor)),
-        memory_bytes: device.memory_info().ok().map(|memory| memory.total).filter(|total| *total > 0),
+        memory_bytes: memory.ok().map(|memory| memory.total).filter(|total| *total > 0),
+        memory_hidden,
+        uuid: uuid.map(|uuid| uuid.strip_prefix("GPU-").unwrap_or(&uuid).to_owned()),
     }
 }
 
