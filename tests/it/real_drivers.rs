@@ -260,13 +260,13 @@ fn drivers_write_nothing_into_the_home_directory() {
 
 /// Says what this machine lacks for a test, past the capture of the test runner. Where the machine is meant to have it,
 /// as in CI, its lack fails the test.
-fn lacks(what: &str) {
+pub fn lacks(what: &str) {
     assert!(std::env::var("ACCELPROBE_REAL_DRIVERS").as_deref() != Ok("required"), "required on this machine: {what}");
     _ = writeln!(std::io::stderr(), "SKIPPED for lack of {what}");
 }
 
 /// Builds a library out of C, or says that there is no compiler.
-fn library(source: &str, flags: &[&str], to: &Path) -> bool {
+pub fn library(source: &str, flags: &[&str], to: &Path) -> bool {
     let source = root().join("tests/it/standins").join(source);
     let built =
         Command::new("cc").args(["-shared", "-fPIC", "-O1", "-w"]).args(flags).arg("-o").arg(to).arg(source).status();
