@@ -112,17 +112,26 @@ pub(crate) fn climb(climb: Climb, report: &Report, key: &'static Key, device: &'
     let Some(worst) = computed.iter().copied().min_by_key(|fact| Outcome::of(fact)).filter(|_| listed) else {
         return climb;
     };
-    let name = report.about(&worst.subject, device.name).map_or_else(|| worst.subject.to_string(), Value::to_string);
+    let name = |fact: &Fact| {
+        report.about(&fact.subject, device.name).map_or_else(|| fact.subject.to_string(), Value::to_string)
+    };
     let ended = |state, detail: String| Climb { state, rung: Some(Rung::Compute), detail, ..climb.clone() };
+    let missed = |state, missing| ended(state, format!("computing on {}: {missing}", name(worst)));
     match (Outcome::of(worst), &worst.value) {
-        (Outcome::Right, _) if computed.iter().all(|fact| Outcome::of(fact) == Outcome::Right) => {
-            ended(climb.state, format!("{}; a small computation came out right", climb.detail))
+        (Outcome::Right | Outcome::Untried, _) => {
+            let untried = computed.iter().find(|fact| Outcome::of(fact) == Outcome::Untried);
+            match untried.and_then(|fact| Some((fact, fact.value.as_ref().err()?))) {
+                Some((fact, missing)) => {
+                    let detail = format!("{}; computing on {}: {missing}", climb.detail, name(fact));
+                    Climb { detail, ..climb }
+                }
+                None => ended(climb.state, format!("{}; a small computation came out right", climb.detail)),
+            }
         }
-        (Outcome::Right | Outcome::Untried, _) => climb,
-        (Outcome::Crashed, Err(missing)) => ended(State::Crashed, format!("computing on {name}: {missing}")),
-        (Outcome::TimedOut, Err(missing)) => ended(State::TimedOut, format!("computing on {name}: {missing}")),
-        (_, Err(missing)) => ended(State::Broken, format!("computing on {name}: {missing}")),
-        (_, Ok(wrong)) => ended(State::Broken, format!("{name} computes {wrong}")),
+        (Outcome::Crashed, Err(missing)) => missed(State::Crashed, missing),
+        (Outcome::TimedOut, Err(missing)) => missed(State::TimedOut, missing),
+        (_, Err(missing)) => missed(State::Broken, missing),
+        (_, Ok(wrong)) => ended(State::Broken, format!("{} computes {wrong}", name(worst))),
     }
 }
 
@@ -179,6 +188,8 @@ mod tests {
             let climb = climbed(before, vec![fact("a", a), fact("b", b), fact("cpu", cpu)]);
             assert_eq!((climb.state, climb.rung), (state, Some(rung)), "{}", climb.detail);
         }
+        let untried = climbed(Working, vec![fact("a", right()), fact("b", Err(Missing::Unasked("no room".into())))]);
+        assert_eq!(untried.detail, "a, b; computing on b: could not be asked: no room");
         let plain = climbed(Working, Vec::new());
         assert_eq!((plain.state, plain.rung, plain.detail.as_str()), (Working, Some(Rung::Enumerate), "a, b"));
         let masked = climbed(State::Masked, vec![fact("a", wrong())]);

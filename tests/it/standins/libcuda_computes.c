@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NONE, GARBAGE, NOTHING, CRASH, HANG, REFUSE };
+enum { NONE, GARBAGE, NOTHING, CRASH, HANG, REFUSE, FULL };
 
 static int device_in_use;
 
@@ -60,7 +60,7 @@ static uint32_t memory[4096];
 
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
     *address = (uint64_t)memory;
-    return bytes > sizeof memory ? 2 : 0;
+    return bytes > sizeof memory || (FAULT == FULL && device_in_use == 1) ? 2 : 0;
 }
 
 int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t bytes) { return memcpy((void *)to, from, bytes), 0; }
