@@ -12,12 +12,14 @@
 )]
 
 mod cli;
+mod devices;
 mod generated;
 mod isolation;
 mod judging;
 mod live;
 mod matrix;
 mod real_accelerators;
+mod real_compute;
 mod real_drivers;
 mod real_rocm;
 mod real_webgpu;
