@@ -12,11 +12,13 @@
 )]
 
 mod cli;
+mod devices;
 mod generated;
 mod isolation;
 mod judging;
 mod live;
 mod matrix;
+mod real_compute;
 mod real_drivers;
 mod real_webgpu;
 mod replay;

@@ -262,7 +262,7 @@ fn drivers_write_nothing_into_the_home_directory() {
 
 /// Says what this machine lacks for a test, past the capture of the test runner. Where the machine is meant to have it,
 /// as in CI, its lack fails the test.
-fn lacks(what: &str) {
+pub fn lacks(what: &str) {
     assert!(std::env::var("ACCELPROBE_REAL_DRIVERS").as_deref() != Ok("required"), "required on this machine: {what}");
     _ = writeln!(std::io::stderr(), "SKIPPED for lack of {what}");
 }

@@ -145,10 +145,10 @@ unsafe fn computed(library: &Library, index: c_int) -> Answer {
         let none = std::ptr::null_mut();
         let (mut device, mut context, mut module, mut function, mut memory) = (0, none, none, none, 0u64);
         check("cuDeviceGet", get(&mut device, index))?;
-        check("cuCtxCreate", create(&mut context, 0, device))?;
+        room("cuCtxCreate", create(&mut context, 0, device))?;
         check("cuModuleLoadData", load(&mut module, PTX.as_ptr().cast()))?;
         check("cuModuleGetFunction", find(&mut function, module, c"square".as_ptr()))?;
-        check("cuMemAlloc", allocate(&mut memory, bytes))?;
+        room("cuMemAlloc", allocate(&mut memory, bytes))?;
         check("cuMemcpyHtoD", copy_in(memory, numbers.as_ptr().cast(), bytes))?;
         let mut parameters = [(&raw mut memory).cast::<c_void>()];
         let started = launch(function, blocks, 1, 1, block, 1, 1, 0, none, parameters.as_mut_ptr(), none.cast());
@@ -183,6 +183,15 @@ unsafe fn symbol<T: Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> 
     // SAFETY: the caller vouches for the type, and keeps the library open.
     let found = unsafe { library.get::<T>(name) };
     found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
+}
+
+/// As `check`; a device whose memory is full, or that another process has to itself, says nothing about how it computes.
+fn room(call: &str, code: c_int) -> Result<(), Missing> {
+    match code {
+        2 => Err(Missing::Unasked(format!("the device's memory is full ({call})"))),
+        46 => Err(Missing::Unasked(format!("the device is taken by another process ({call})"))),
+        code => check(call, code),
+    }
 }
 
 fn check(call: &str, code: c_int) -> Result<(), Missing> {

@@ -105,7 +105,13 @@ fn tell(platform: &ClPlatform) -> Result<Platform, Missing> {
 /// Computes on one device.
 fn computed(device: &ClDevice) -> Answer {
     let mut numbers = compute::input();
-    let failed = |call: &'static str| move |error| missing(call, error);
+    let failed = |call: &'static str| {
+        move |error: ClError| match (call, error.0) {
+            // No room for an object, or none on the side of the host: that says nothing about how the device computes.
+            (_, -4 | -6) | ("clCreateContext", -5) => Missing::Unasked(format!("the device's memory is full ({call})")),
+            _ => missing(call, error),
+        }
+    };
     // Nothing is released: the process ends at once after its answer.
     let context = ManuallyDrop::new(Context::from_device(device).map_err(failed("clCreateContext"))?);
     let queue = CommandQueue::create_default(&context, 0).map_err(failed("clCreateCommandQueue"))?;
