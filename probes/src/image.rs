@@ -4,6 +4,8 @@
 //! the library itself were missing. So the header is read first, by the parent, and only what can be loaded is.
 //! References: the System V ABI (gABI) for ELF; Microsoft's PE Format.
 
+mod pe_version;
+
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::read::pe::{ImageNtHeaders, optional_header_magic};
 use object::{Endianness, LittleEndian as LE, ReadRef, elf, pe};
@@ -28,6 +30,9 @@ pub struct Image {
     /// The libraries it asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needed: Vec<String>,
+    /// The file version that a file of Windows bears, as in `1.13.1.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Whether the file is as long as its header says; a cut one kills who maps it.
     pub complete: bool,
 }
@@ -49,8 +54,12 @@ impl Image {
     }
 
     fn mach_o(machine: &str) -> Image {
-        let machine = machine.to_owned();
-        Image { format: "mach-o".to_owned(), bits: 64, machine, soname: None, needed: Vec::new(), complete: true }
+        Image::new("mach-o", 64, machine.to_owned(), true)
+    }
+
+    /// What every format tells.
+    fn new(format: &str, bits: u8, machine: String, complete: bool) -> Image {
+        Image { format: format.to_owned(), bits, machine, soname: None, needed: Vec::new(), version: None, complete }
     }
 
     /// Whether a process of this architecture could map the image.
@@ -80,8 +89,7 @@ where
         .map(|segment| segment.p_offset(endian).into().saturating_add(segment.p_filesz(endian).into()))
         .max()
         .unwrap_or(0);
-    let mut image =
-        Image { format: "elf".to_owned(), bits, machine, soname: None, needed: Vec::new(), complete: end <= length };
+    let mut image = Image::new("elf", bits, machine, end <= length);
     if image.complete {
         read_dynamic::<H, R>(&mut image, segments, endian, data);
     }
@@ -139,7 +147,7 @@ fn pe_headers<'data, H: ImageNtHeaders, R: ReadRef<'data>>(data: R, length: u64,
     let bad = |what: object::Error| format!("damaged PE header: {what}");
     let dos = pe::ImageDosHeader::parse(data).map_err(bad)?;
     let mut offset = dos.nt_headers_offset().into();
-    let (headers, _) = H::parse(data, &mut offset).map_err(bad)?;
+    let (headers, directories) = H::parse(data, &mut offset).map_err(bad)?;
     let machine = match headers.file_header().machine.get(LE) {
         pe::IMAGE_FILE_MACHINE_AMD64 => "x86_64".to_owned(),
         pe::IMAGE_FILE_MACHINE_ARM64 => "aarch64".to_owned(),
@@ -151,7 +159,10 @@ fn pe_headers<'data, H: ImageNtHeaders, R: ReadRef<'data>>(data: R, length: u64,
         .iter()
         .map(|section| u64::from(section.pointer_to_raw_data.get(LE)) + u64::from(section.size_of_raw_data.get(LE)));
     let end = ends.max().unwrap_or(0);
-    Ok(Image { format: "pe".to_owned(), bits, machine, soname: None, needed: Vec::new(), complete: end <= length })
+    let mut image = Image::new("pe", bits, machine, end <= length);
+    let resources = directories.get(pe::IMAGE_DIRECTORY_ENTRY_RESOURCE).filter(|_| image.complete);
+    image.version = resources.and_then(|directory| pe_version::read(data, directory, sections));
+    Ok(image)
 }
 
 #[cfg(test)]

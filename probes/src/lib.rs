@@ -3,9 +3,11 @@
 //! A [`Host`] answers questions, a [`Probe`] turns the answers into facts, and all facts together are the
 //! [`Report`]. See docs/ARCHITECTURE.md for the way through the files.
 
+pub mod apple;
 pub mod bus;
 pub mod child;
 pub mod cuda;
+pub mod directml;
 pub mod environment;
 pub mod fact;
 pub mod host;
@@ -54,6 +56,8 @@ pub static PROBES: &[&Probe] = &[
     &cuda::PROBE,
     &vulkan::PROBE,
     &opencl::PROBE,
+    &directml::PROBE,
+    &apple::PROBE,
     &python::PROBE,
 ];
 
