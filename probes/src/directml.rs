@@ -234,9 +234,10 @@ fn ask_adapters(host: &dyn Host, libraries: &Libraries, known: &[String], facts:
             None => None,
         };
         facts.extend(kind.map(|kind| DEVICE_KIND.of(subject(), Value::from(kind), &question)));
-        if !adapter.software {
-            facts.push(DEVICE_MEMORY.of(subject(), Value::Number(adapter.memory_bytes), &question));
-            facts.push(SHARED_MEMORY.of(subject(), Value::Number(adapter.shared_bytes), &question));
+        for (key, bytes) in [(&DEVICE_MEMORY, adapter.memory_bytes), (&SHARED_MEMORY, adapter.shared_bytes)] {
+            if !adapter.software && bytes > 0 {
+                facts.push(key.of(subject(), Value::Number(bytes), &question));
+            }
         }
         let driver = adapter.driver.as_deref();
         facts.extend(driver.map(|driver| ADAPTER_DRIVER.of(subject(), version(driver), &question)));

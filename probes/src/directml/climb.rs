@@ -110,3 +110,114 @@ fn failed(missing: &Missing, what: &str) -> Option<Climb> {
 fn first<'a>(report: &'a Report, key: &'static Key) -> Option<&'a Result<Value, Missing>> {
     report.all(key.name).next().map(|fact| &fact.value)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fact::Subject;
+    use crate::host::recording::Recording;
+    use crate::host::{Answer, Question};
+
+    const SYSTEM: &str = r"C:\Windows\System32";
+    const GPU: &str = r#"{"name":"Arc","luid":"000000000000abcd","vendor":32902,"device":22176,"memory_bytes":8,"shared_bytes":9,"software":false,"integrated":null,"driver":"31.0.101.5590"}"#;
+    const RENDER: &str = r#"{"name":"Microsoft Basic Render Driver","luid":"00000000000000ff","vendor":5140,"device":140,"memory_bytes":0,"shared_bytes":9,"software":true,"integrated":null,"driver":null}"#;
+
+    fn library(name: &str) -> (Question, Answer) {
+        (Question::Library(name.into()), Ok(format!(r"{SYSTEM}\{name}")))
+    }
+
+    fn native(words: &str) -> Question {
+        format!("native directml {words}").parse().unwrap()
+    }
+
+    /// A Windows on which DXGI lists these adapters, and what the children of the first answer, with DirectML and without.
+    fn windows(listed: &str, with: Answer, without: Answer) -> Report {
+        let list = format!(r"dxgi {SYSTEM}\dxgi.dll");
+        let luid = if listed.contains("Arc") { "000000000000abcd" } else { "00000000000000ff" };
+        let alone = format!(r"{list} {luid} {SYSTEM}\d3d12.dll");
+        let image = r#"{"format":"pe","bits":64,"machine":"x86_64","version":"1.8.0.0","complete":true}"#;
+        let answers = [
+            (Question::System, Ok("windows x86_64".to_owned())),
+            library("DirectML.dll"),
+            library("dxgi.dll"),
+            library("d3d12.dll"),
+            (Question::Image(format!(r"{SYSTEM}\DirectML.dll")), Ok(image.to_owned())),
+            (native(&list), Ok(format!("[{listed}]"))),
+            (native(&format!(r"{alone} {SYSTEM}\DirectML.dll")), with),
+            (native(&alone), without),
+        ];
+        let host = Recording::of(String::new(), "test", answers);
+        Report { probes: Vec::new(), facts: super::super::ask(&host) }
+    }
+
+    fn device(directml: &str) -> Answer {
+        Ok(format!(r#"{{"feature_level":"12_1","unified_memory":false,"directml":{directml}}}"#))
+    }
+
+    #[test]
+    fn a_device_on_hardware_is_working_and_one_on_software_is_not() {
+        let arc = windows(&format!("{GPU},{RENDER}"), device(r#"{"Ok":"5.0"}"#), Err(Missing::NotRecorded));
+        let reached = climb(&arc);
+        assert_eq!((reached.state, reached.detail.as_str()), (State::Working, "Arc"));
+        assert_eq!((reached.versions["library"].as_str(), reached.versions["level"].as_str()), ("1.8.0.0", "5.0"));
+        let gpu = Subject::Device("dxgi:0".into());
+        for (key, value) in
+            [("device-luid", "000000000000abcd"), ("device-kind", "discrete"), ("direct3d12-level", "12_1")]
+        {
+            assert_eq!(arc.about(&gpu, key), Some(&Value::from(value)), "{key}");
+        }
+        assert_eq!(arc.number(&Subject::Host, "direct3d-adapters"), Some(2));
+        let render = climb(&windows(RENDER, device(r#"{"Ok":null}"#), Err(Missing::NotRecorded)));
+        assert_eq!((render.state, render.rung), (State::SoftwareOnly, Some(Rung::Enumerate)));
+    }
+
+    #[test]
+    fn every_end_of_a_device_has_its_state() {
+        let exited = |code: u32, call: &str| Missing::Exited { code: code.cast_signed().into(), message: call.into() };
+        let of = |with: Answer, without: Answer| {
+            let climb = climb(&windows(GPU, with, without));
+            (climb.state, climb.rung)
+        };
+        let crash = || Err(Missing::Crashed("exception 0xc0000005".into()));
+        let alone = || device("null");
+        assert_eq!(of(crash(), alone()), (State::Crashed, Some(Rung::Initialise)));
+        assert_eq!(of(crash(), crash()), (State::Crashed, Some(Rung::Initialise)));
+        assert_eq!(of(Err(Missing::TimedOut), alone()), (State::TimedOut, Some(Rung::Initialise)));
+        assert_eq!(
+            of(Err(exited(0x887a_0004, "D3D12CreateDevice: 0x887a0004")), alone()),
+            (State::NotInstalled, Some(Rung::Enumerate)),
+            "too old for Direct3D 12"
+        );
+        assert_eq!(
+            of(Err(exited(0x887a_0005, "D3D12CreateDevice: 0x887a0005")), alone()),
+            (State::Broken, Some(Rung::Initialise))
+        );
+        let refused = r#"{"Err":{"exited":{"code":-2005270524,"message":"DMLCreateDevice: 0x887a0004"}}}"#;
+        assert_eq!(of(device(refused), alone()), (State::Broken, Some(Rung::Initialise)));
+        assert_eq!(of(Err(Missing::NotRecorded), alone()), (State::Unknown, None));
+        assert_eq!(of(Err(Missing::Garbled("x".into())), alone()), (State::Broken, Some(Rung::Load)));
+    }
+
+    #[test]
+    fn wsl_has_a_door_that_may_be_closed() {
+        let of = |door: Answer| {
+            let host = Recording::of(
+                String::new(),
+                "test",
+                [
+                    (Question::System, Ok("linux x86_64".to_owned())),
+                    (Question::Node("/dev/dxg".into()), door),
+                    (Question::List("/usr/lib/wsl/lib".into()), Ok("libd3d12.so\nlibdxcore.so".to_owned())),
+                    (Question::Library("libdirectml.so".into()), Err(Missing::NotFound)),
+                ],
+            );
+            let climb = climb(&Report { probes: Vec::new(), facts: super::super::ask(&host) });
+            (climb.state, climb.rung)
+        };
+        assert_eq!(of(Err(Missing::NotFound)), (State::NotInstalled, Some(Rung::DeviceNode)));
+        assert_eq!(of(Ok("char-device -".into())), (State::Blocked, Some(Rung::DeviceNode)));
+        assert_eq!(of(Ok("char-device rw".into())), (State::NotInstalled, Some(Rung::Library)));
+        assert_eq!(of(Err(Missing::NotRecorded)), (State::Unknown, None));
+    }
+}

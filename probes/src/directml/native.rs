@@ -112,15 +112,15 @@ fn dxgi(path: &str) -> Result<Vec<(Adapter, Object)>, Missing> {
     unsafe {
         let create: unsafe extern "system" fn(&Guid, &mut Object) -> i32 = symbol(&library, b"CreateDXGIFactory1\0")?;
         let mut factory = Object::NONE;
-        check("CreateDXGIFactory1", create(&DXGI_FACTORY, &mut factory))?;
+        made("CreateDXGIFactory1", create(&DXGI_FACTORY, &mut factory), factory)?;
         let next: unsafe extern "system" fn(Object, u32, &mut Object) -> i32 = factory.method(12);
         let mut adapters: Vec<(Adapter, Object)> = Vec::new();
         for number in 0..MOST_ADAPTERS {
             let mut object = Object::NONE;
             match next(factory, number, &mut object) {
                 END_OF_LIST => break,
-                code => check("EnumAdapters1", code)?,
-            }
+                code => made("EnumAdapters1", code, object)?,
+            };
             let describe: unsafe extern "system" fn(Object, &mut Description) -> i32 = object.method(10);
             let mut told: Description = std::mem::zeroed();
             check("GetDesc1", describe(object, &mut told))?;
@@ -157,7 +157,7 @@ fn dxcore(path: &str) -> Result<Vec<(Adapter, Object)>, Missing> {
         let create: unsafe extern "system" fn(&Guid, &mut Object) -> i32 =
             symbol(&library, b"DXCoreCreateAdapterFactory\0")?;
         let mut factory = Object::NONE;
-        check("DXCoreCreateAdapterFactory", create(&DXCORE_FACTORY, &mut factory))?;
+        made("DXCoreCreateAdapterFactory", create(&DXCORE_FACTORY, &mut factory), factory)?;
         let list: unsafe extern "system" fn(Object, u32, &Guid, &Guid, &mut Object) -> i32 = factory.method(3);
         let mut adapters: Vec<(Adapter, Object)> = Vec::new();
         for (number, used_for) in DXCORE_USES.iter().enumerate() {
@@ -165,13 +165,13 @@ fn dxcore(path: &str) -> Result<Vec<(Adapter, Object)>, Missing> {
             match list(factory, 1, used_for, &DXCORE_LIST, &mut listed) {
                 // An older DXCore does not know the second use.
                 code if code < 0 && number > 0 => continue,
-                code => check("CreateAdapterList", code)?,
-            }
+                code => made("CreateAdapterList", code, listed)?,
+            };
             let count: unsafe extern "system" fn(Object) -> u32 = listed.method(4);
             let get: unsafe extern "system" fn(Object, u32, &Guid, &mut Object) -> i32 = listed.method(3);
             for place in 0..count(listed).min(MOST_ADAPTERS) {
                 let mut object = Object::NONE;
-                check("GetAdapter", get(listed, place, &DXCORE_ADAPTER, &mut object))?;
+                made("GetAdapter", get(listed, place, &DXCORE_ADAPTER, &mut object), object)?;
                 let adapter = dxcore_adapter(object);
                 if !adapters.iter().any(|(listed, _)| listed.luid == adapter.luid) {
                     adapters.push((adapter, object));
@@ -233,17 +233,17 @@ fn device(adapter: Object, direct3d: &str, directml: Option<&str>) -> Result<Dev
     unsafe {
         let create: unsafe extern "system" fn(Object, u32, &Guid, &mut Object) -> i32 =
             symbol(&library, b"D3D12CreateDevice\0")?;
-        let made = |level| {
+        let device_of = |level| {
             let mut device = Object::NONE;
-            check("D3D12CreateDevice", create(adapter, level, &D3D12_DEVICE, &mut device)).map(|()| device)
+            made("D3D12CreateDevice", create(adapter, level, &D3D12_DEVICE, &mut device), device)
         };
-        let (device, level) = match made(0xb000) {
+        let (device, level) = match device_of(0xb000) {
             Ok(device) => {
                 let check_support: Check = device.method(13);
                 (device, level_of(device, check_support).unwrap_or("11_0"))
             }
             Err(missing) => {
-                let lesser = COMPUTE_LEVELS.iter().find_map(|(level, name)| Some((made(*level).ok()?, *name)));
+                let lesser = COMPUTE_LEVELS.iter().find_map(|(level, name)| Some((device_of(*level).ok()?, *name)));
                 lesser.ok_or(missing)?
             }
         };
@@ -297,7 +297,7 @@ fn directml_level(path: &str, device: Object) -> Result<Option<String>, Missing>
         let create: unsafe extern "system" fn(Object, u32, &Guid, &mut Object) -> i32 =
             symbol(&library, b"DMLCreateDevice\0")?;
         let mut operators = Object::NONE;
-        check("DMLCreateDevice", create(device, 0, &DML_DEVICE, &mut operators))?;
+        made("DMLCreateDevice", create(device, 0, &DML_DEVICE, &mut operators), operators)?;
         let support: unsafe extern "system" fn(Object, u32, u32, &Levels, u32, &mut u32) -> i32 = operators.method(7);
         let highest = (1..=DML_LEVELS.len()).rev().find_map(|count| {
             let levels = Levels { count: count as u32, asked: DML_LEVELS.as_ptr() };
@@ -331,6 +331,15 @@ fn check(call: &str, code: i32) -> Result<(), Missing> {
     match code {
         0.. => Ok(()),
         code => Err(Missing::Exited { code: code.into(), message: format!("{call}: {:#010x}", code.cast_unsigned()) }),
+    }
+}
+
+/// The object that a call made. The wheels of DirectML for Linux bring stand-ins of WSL's libraries that make none.
+fn made(call: &str, code: i32, object: Object) -> Result<Object, Missing> {
+    check(call, code)?;
+    match object.0.is_null() {
+        true => Err(Missing::Garbled(format!("{call} succeeds and makes nothing"))),
+        false => Ok(object),
     }
 }
 
