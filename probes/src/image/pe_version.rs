@@ -76,8 +76,7 @@ mod tests {
     }
 
     fn one_section() -> pe::ImageFileHeader {
-        let (mut header, _) =
-            object::from_bytes::<pe::ImageFileHeader>(&[0; 20]).map(|(header, _)| (*header, ())).unwrap();
+        let mut header = *object::from_bytes::<pe::ImageFileHeader>(&[0; 20]).unwrap().0;
         header.number_of_sections = object::U16::new(LE, 1);
         header
     }
