@@ -20,6 +20,7 @@ pub static PROBE: Probe = Probe {
         &DEVICE_VENDOR,
         &DEVICE_KIND,
         &DEVICE_MEMORY,
+        &UNIFIED_MEMORY,
         &DEVICE_UUID,
         &DEVICE_LUID,
         &COMPUTE_CAPABILITY,
@@ -57,6 +58,12 @@ pub(crate) static DEVICE_KIND: Key = Key::new(
 );
 pub(crate) static DEVICE_MEMORY: Key =
     Key::new("device-memory-bytes", Kind::Number, Scope::Device, "The device's own memory in bytes.");
+pub(crate) static UNIFIED_MEMORY: Key = Key::new(
+    "unified-memory",
+    Kind::Flag,
+    Scope::Device,
+    "Whether the device shares all its memory with the processor.",
+);
 pub(crate) static DEVICE_UUID: Key = Key::new(
     "device-uuid",
     Kind::Text,
@@ -88,7 +95,7 @@ static KERNEL_MODULE: Key = Key::new(
     "The kernel's driver that is bound to the device; missing where none is.",
 );
 static ADAPTER_NAME: Key = Key::new("adapter-name", Kind::Text, Scope::Device, "The adapter's name in Windows.");
-static ADAPTER_DRIVER: Key = Key::new(
+pub(crate) static ADAPTER_DRIVER: Key = Key::new(
     "adapter-driver",
     Kind::Version,
     Scope::Device,

@@ -4,6 +4,8 @@
 //! the library itself were missing. So the header is read first, by the parent, and only what can be loaded is.
 //! References: the System V ABI (gABI) for ELF; Microsoft's PE Format.
 
+mod pe_version;
+
 use object::read::coff::SectionTable;
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::read::pe::{DataDirectories, ImageNtHeaders, optional_header_magic};
@@ -40,6 +42,9 @@ pub struct Image {
     /// Whether those folders serve what it needs in turn, as those of `DT_RPATH` do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inherited: bool,
+    /// The file version that a file of Windows bears, as in `1.13.1.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Whether the file is as long as its header says; a cut one kills who maps it.
     pub complete: bool,
 }
@@ -73,6 +78,7 @@ impl Image {
             needed: Vec::new(),
             search: Vec::new(),
             inherited: false,
+            version: None,
             complete: true,
         }
     }
@@ -180,6 +186,8 @@ fn pe_headers<'data, H: ImageNtHeaders, R: ReadRef<'data>>(data: R, length: u64,
     let mut image = Image { complete: end <= length, ..Image::new("pe", bits, machine) };
     if image.complete {
         image.needed = imports(data, &directories, &sections).unwrap_or_default();
+        let resources = directories.get(pe::IMAGE_DIRECTORY_ENTRY_RESOURCE);
+        image.version = resources.and_then(|directory| pe_version::read(data, directory, sections));
     }
     Ok(image)
 }

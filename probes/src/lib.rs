@@ -4,10 +4,12 @@
 //! [`Report`]. See docs/ARCHITECTURE.md for the way through the files.
 
 mod accelerator;
+pub mod apple;
 pub mod bus;
 pub mod child;
 mod compute;
 pub mod cuda;
+pub mod directml;
 pub mod environment;
 pub mod fact;
 mod framework;
@@ -71,6 +73,8 @@ pub static PROBES: &[&Probe] = &[
     &intel::PROBE,
     &gaudi::PROBE,
     &graphcore::PROBE,
+    &directml::PROBE,
+    &apple::PROBE,
     &python::PROBE,
     &pytorch::PROBE,
     &tensorflow::PROBE,
