@@ -203,7 +203,8 @@ fn ask_runtime(host: &dyn Host, facts: &mut Vec<Fact>) {
     }
 }
 
-fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
+/// The folders of toolkits: first those that variables name, which builds use, then the installed ones, the newest first.
+pub(crate) fn toolkits(host: &dyn Host) -> Vec<String> {
     let mut roots: Vec<String> = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(|name| host.env(name)).collect();
     let separator = if host.is_windows() { '\\' } else { '/' };
     let parent = match host.is_windows() {
@@ -213,13 +214,18 @@ fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
     let named = |name: &String| if host.is_windows() { name.starts_with('v') } else { name.starts_with("cuda") };
     let mut installed: Vec<String> =
         host.list(parent).into_iter().filter(named).map(|name| format!("{parent}{separator}{name}")).collect();
-    // What the variables name is what builds use; of the rest the newest comes first.
     let number = |root: &String| root.rsplit(['-', 'v']).next().and_then(|number| number.parse::<Version>().ok());
     installed.sort_by_key(|root| std::cmp::Reverse(number(root)));
     roots.extend(installed);
     for root in &mut roots {
         root.truncate(root.trim_end_matches(separator).len());
     }
+    roots
+}
+
+fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
+    let roots = toolkits(host);
+    let separator = if host.is_windows() { '\\' } else { '/' };
     let mut seen: Vec<Value> = Vec::new();
     for root in &roots {
         ask_runtimes_of(host, root, facts);

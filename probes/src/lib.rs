@@ -5,7 +5,9 @@
 
 pub mod bus;
 pub mod child;
+mod copies;
 pub mod cuda;
+pub mod cudnn;
 pub mod environment;
 pub mod fact;
 mod framework;
@@ -22,6 +24,7 @@ pub mod pytorch;
 mod resolve;
 mod search_path;
 pub mod tensorflow;
+pub mod tensorrt;
 pub mod version;
 pub mod vulkan;
 
@@ -57,6 +60,8 @@ pub static PROBES: &[&Probe] = &[
     &bus::PROBE,
     &nvidia_driver::PROBE,
     &cuda::PROBE,
+    &cudnn::PROBE,
+    &tensorrt::PROBE,
     &vulkan::PROBE,
     &opencl::PROBE,
     &python::PROBE,

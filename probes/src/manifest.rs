@@ -82,8 +82,8 @@ fn missing_library(host: &dyn Host, name: &str) -> Missing {
     }
 }
 
-/// Answers for all drivers, each asked in a thread of its own, in their order.
-pub(crate) fn each(drivers: &[Driver], ask: impl Fn(&Driver) -> Vec<Fact> + Sync) -> Vec<Fact> {
+/// Answers for all drivers (or copies of a library), each asked in a thread of its own, in their order.
+pub(crate) fn each<T: Sync>(drivers: &[T], ask: impl Fn(&T) -> Vec<Fact> + Sync) -> Vec<Fact> {
     thread::scope(|scope| {
         let ask = &ask;
         let start = |driver| thread::Builder::new().spawn_scoped(scope, move || ask(driver)).map_err(|_| driver);
