@@ -97,7 +97,6 @@ impl Parts {
     /// The parts that a copy of this version should have and that are nowhere.
     pub(super) fn missing(&self, version: Option<&Version>) -> Vec<String> {
         let later = version.is_some_and(|version| (version.part(0), version.part(1)) >= (9, LATER_SINCE));
-        let is_later = |name: &str| LATER.iter().any(|part| name.contains(&format!("cudnn_{part}")));
         self.absent.iter().filter(|name| later || !is_later(name)).cloned().collect()
     }
 
@@ -105,13 +104,19 @@ impl Parts {
     pub(super) fn mixed(&self, front: &str) -> Vec<String> {
         let Some(Value::Version(own)) = file_version(front) else { return Vec::new() };
         let other = |part: &&Part| matches!(file_version(&part.file), Some(Value::Version(version)) if version != own);
-        self.found.iter().filter(other).map(|part| part.name.clone()).collect()
+        // Older releases do not ask for the later parts, which the loader may find of a newer one.
+        let own_part = |part: &&Part| part.beside || !is_later(&part.name);
+        self.found.iter().filter(own_part).filter(other).map(|part| part.name.clone()).collect()
     }
 
     /// Paths of the parts that lie beside the front library.
     pub(super) fn beside(&self) -> impl Iterator<Item = &str> {
         self.found.iter().filter(|part| part.beside).map(|part| part.path.as_str())
     }
+}
+
+fn is_later(name: &str) -> bool {
+    LATER.iter().any(|part| name.contains(&format!("cudnn_{part}")))
 }
 
 /// Whether a name is that of a library of cuDNN.
