@@ -26,6 +26,8 @@ pub(crate) struct Copy {
     pub file: String,
     /// What it belongs to.
     pub place: Place,
+    /// The folder of packages in which it lies, where it does in one.
+    pub site: Option<String>,
     /// The question that showed it.
     pub origin: Question,
 }
@@ -80,6 +82,15 @@ pub(crate) struct Searched {
     pub path: String,
     /// What a copy in it belongs to.
     pub place: Place,
+    /// The folder of packages in which it lies, where it does in one.
+    pub site: Option<String>,
+}
+
+impl Searched {
+    /// A folder outside those of packages.
+    pub(crate) fn new(path: String, place: Place) -> Searched {
+        Searched { path, place, site: None }
+    }
 }
 
 /// A folder below those of Python packages, and the packages that fill it.
@@ -97,7 +108,7 @@ pub(crate) fn copies(host: &dyn Host, names: &[&str], folders: &[Searched], is_i
     for name in names {
         let origin = Question::Library((*name).to_owned());
         for (path, file) in host.library(name) {
-            add(host, &mut found, Copy { path, file, place: Place::Loader, origin: origin.clone() });
+            add(host, &mut found, Copy { path, file, place: Place::Loader, site: None, origin: origin.clone() });
         }
     }
     for folder in folders {
@@ -112,7 +123,11 @@ pub(crate) fn copies(host: &dyn Host, names: &[&str], folders: &[Searched], is_i
             let Ok(node) = host.ask(&origin) else { continue };
             let file = node.split_once(" -> ").map_or(path.as_str(), |(_, target)| target).to_owned();
             if node.starts_with("file") {
-                add(host, &mut found, Copy { path, file, place: folder.place.clone(), origin });
+                add(
+                    host,
+                    &mut found,
+                    Copy { path, file, place: folder.place.clone(), site: folder.site.clone(), origin },
+                );
             }
         }
     }
@@ -157,15 +172,26 @@ pub(crate) fn in_environments(host: &dyn Host, below: &[Below]) -> Vec<Searched>
                 }
                 let package = below.packages.iter().find_map(|name| installed.get(*name)).cloned();
                 let place = package.map_or(Place::Bundled, Place::Package);
-                folders.push(Searched { path: join(host, site, below.folder), place });
+                folders.push(Searched { path: join(host, site, below.folder), place, site: Some(site.clone()) });
             }
         }
         if environment.kind == "conda" {
             let libraries = if host.is_windows() { "Library/bin" } else { "lib" };
-            folders.push(Searched { path: join(host, &environment.root, libraries), place: Place::Conda });
+            folders.push(Searched::new(join(host, &environment.root, libraries), Place::Conda));
         }
     }
     folders
+}
+
+/// The path of a library that NVIDIA's packages beside it bring: `nvidia/cublas/lib/libcublas.so.12`.
+pub(crate) fn brought_by_packages(host: &dyn Host, site: &str, name: &str) -> Option<String> {
+    let parent = join(host, site, "nvidia");
+    let libraries = if host.is_windows() { "bin" } else { "lib" };
+    host.list(&parent).into_iter().find_map(|part| {
+        let folder = join(host, &join(host, &parent, &part), libraries);
+        let entry = host.list(&folder).into_iter().find(|entry| entry.eq_ignore_ascii_case(name))?;
+        Some(join(host, &folder, &entry))
+    })
 }
 
 /// A path below a folder, `/` in it becoming the machine's separator.
@@ -243,8 +269,8 @@ mod tests {
                 (Question::Node("/opt/x/libx.so.9".into()), "file r"),
             ],
         );
-        let folders = ["/usr/local/cuda/lib64", "/opt/x", "/opt/none"]
-            .map(|path| Searched { path: path.to_owned(), place: Place::Folder });
+        let folders =
+            ["/usr/local/cuda/lib64", "/opt/x", "/opt/none"].map(|path| Searched::new(path.to_owned(), Place::Folder));
         let found = copies(&host, &["libx.so.9"], &folders, |name| name == "libx.so.9");
         let paths: Vec<(&str, &str)> = found.iter().map(|copy| (copy.path.as_str(), copy.place.name())).collect();
         assert_eq!(paths, [("/usr/lib/libx.so.9", "loader"), ("/opt/x/libx.so.9", "folder")]);

@@ -4,11 +4,12 @@
 //! take: a linker stub, a forward compatibility library or a Linux driver inside WSL2 in front of the right one are
 //! common faults. `cuInit` is called only where the kernel driver is ready; otherwise the version is read from the file's
 //! name. Toolkits are found by directory and `version.json`, `nvcc` by the search path. It cannot tell which runtime a
-//! Python package brings.
+//! program takes.
 //! References: CUDA driver API (`CUresult`, `cuDriverGetVersion`, `CUdevice_attribute`).
 
 #[cfg(feature = "native")]
 mod native;
+mod packages;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,7 @@ pub static PROBE: Probe = Probe {
         &CUDA_DEVICE,
         &CUDA_VISIBLE_DEVICES,
         &CUDA_RUNTIME,
+        &CUDA_RUNTIME_COPY,
         &CUDA_TOOLKIT,
         &NVCC,
     ],
@@ -79,6 +81,12 @@ static CUDA_RUNTIME: Key = Key::new(
     Scope::Host,
     "Version of a `libcudart` that the loader or a toolkit offers, by the name of its file.",
 );
+static CUDA_RUNTIME_COPY: Key = Key::new(
+    "cuda-runtime-copy",
+    Kind::Version,
+    Scope::Library,
+    "Version of a `libcudart` that a Python package brings, by that package.",
+);
 static CUDA_TOOLKIT: Key = Key::new(
     "cuda-toolkit",
     Kind::Version,
@@ -116,6 +124,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
         ask_runtime(host, &mut facts);
     }
     ask_toolkits(host, &mut facts);
+    facts.extend(packages::ask(host));
     facts
 }
 

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Probe;
 use crate::copies::climb::{best, failed, firsts};
-use crate::copies::{Copy, Place, copies, cuda_of_package, is_of_the_driver, loadable, name_of, taken};
+use crate::copies::{
+    Copy, Place, brought_by_packages, copies, cuda_of_package, is_of_the_driver, loadable, name_of, taken,
+};
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::image::Image;
@@ -149,9 +151,17 @@ fn ask_copy(host: &dyn Host, copy: &Copy) -> Vec<Fact> {
         }
     };
     let missing = unresolved(host, &copy.path, &[]).unwrap_or_default();
-    let mut lost: Vec<String> = missing.into_iter().map(|one| one.name).collect();
+    // What other packages bring, the Python module loads first.
+    let mut brought = Vec::new();
+    let mut lost: Vec<String> = Vec::new();
+    for one in missing {
+        match copy.site.as_deref().and_then(|site| brought_by_packages(host, site, &one.name)) {
+            Some(path) => brought.push(path),
+            None => lost.push(one.name),
+        }
+    }
     lost.sort();
-    let mut facts = ask_version(host, copy, &lost);
+    let mut facts = ask_version(host, copy, &lost, brought);
     facts.extend(named);
     facts.extend(wants(copy, &image, &header));
     let parts = parts(host, copy, kind);
@@ -163,13 +173,10 @@ fn ask_copy(host: &dyn Host, copy: &Copy) -> Vec<Fact> {
 }
 
 /// The version, by the library itself or by what is written about it.
-fn ask_version(host: &dyn Host, copy: &Copy, lost: &[String]) -> Vec<Fact> {
+fn ask_version(host: &dyn Host, copy: &Copy, lost: &[String], brought: Vec<String>) -> Vec<Fact> {
     let subject = || Subject::Library(copy.path.clone());
-    let question = Question::Native(Query {
-        environment: Vec::new(),
-        probe: PROBE.name.to_owned(),
-        arguments: vec![copy.path.clone()],
-    });
+    let arguments = std::iter::once(copy.path.clone()).chain(brought).collect();
+    let question = Question::Native(Query { environment: Vec::new(), probe: PROBE.name.to_owned(), arguments });
     let (told, origin) = match (lost.iter().find(|name| !is_of_the_driver(name)), lost.first()) {
         (Some(name), _) => {
             let why = Missing::Garbled(format!("it needs `{name}`, which is not found"));
@@ -360,6 +367,36 @@ mod tests {
         assert_eq!(parts.to_string(), "onnx-parser");
         assert_eq!(report.number(&Subject::Library(LEAN.into()), "tensorrt-build"), Some(106));
         assert!(report.all("tensorrt-taken").all(|fact| fact.value == Err(Missing::NotFound)));
+    }
+
+    #[test]
+    fn what_other_packages_bring_is_loaded_first() {
+        const SITE: &str = "/e/lib/python3.11/site-packages";
+        let path = format!("{SITE}/tensorrt_libs/libnvinfer.so.8");
+        let cublas = format!("{SITE}/nvidia/cublas/lib/libcublas.so.12");
+        let question = Question::Native(Query {
+            environment: Vec::new(),
+            probe: "tensorrt".to_owned(),
+            arguments: vec![path.clone(), cublas],
+        });
+        let report = report(
+            "linux x86_64",
+            vec![
+                (Question::Env("VIRTUAL_ENV".into()), Ok("/e".into())),
+                (Question::Read("/e/pyvenv.cfg".into()), Ok("home = /usr/bin\nversion = 3.11.7\n".into())),
+                (Question::List("/e/lib".into()), Ok("python3.11".into())),
+                (Question::List(SITE.into()), Ok("nvidia\ntensorrt_libs\ntensorrt_libs-8.6.1.dist-info".into())),
+                (Question::List(format!("{SITE}/tensorrt_libs")), Ok("libnvinfer.so.8".into())),
+                (Question::List(format!("{SITE}/nvidia")), Ok("cublas".into())),
+                (Question::List(format!("{SITE}/nvidia/cublas/lib")), Ok("libcublas.so.12".into())),
+                (Question::Node(path.clone()), Ok("file r".into())),
+                (Question::Image(path), image("elf", &["libcublas.so.12"])),
+                (question, Ok(r#"{"version":8601,"parts":null,"build":null}"#.into())),
+            ],
+        );
+        let climb = climb(&report);
+        assert_eq!((climb.state, climb.versions.get("library").unwrap().as_str()), (State::Working, "8.6.1"));
+        assert!(report.all("tensorrt-missing-libraries").next().is_none());
     }
 
     #[test]

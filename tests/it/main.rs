@@ -17,6 +17,7 @@ mod isolation;
 mod judging;
 mod live;
 mod matrix;
+mod real_cudnn;
 mod real_drivers;
 mod replay;
 mod schema;

@@ -7,14 +7,21 @@ use libloading::Library;
 use crate::child::reason;
 use crate::host::{Missing, Query};
 
-/// Opens the library that a query names first. It is never unloaded: what it does at its end must not come before the answer.
+/// Opens the library that a query names first, after the others that it names: what those are, the first then finds loaded.
+/// None is ever unloaded: what a library does at its end must not come before the answer.
 pub(crate) fn open(query: &Query) -> Result<ManuallyDrop<Library>, Missing> {
-    let Some(path) = query.arguments.first() else {
+    let Some((path, before)) = query.arguments.split_first() else {
         return Err(Missing::Garbled("no library was named".to_owned()));
     };
-    // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
-    let library = unsafe { load(path) };
-    library.map(ManuallyDrop::new).map_err(|error| Missing::Garbled(reason(&error)))
+    let open = |path: &String| {
+        // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
+        let library = unsafe { load(path) };
+        library.map(ManuallyDrop::new).map_err(|error| Missing::Garbled(reason(&error)))
+    };
+    for path in before {
+        open(path)?;
+    }
+    open(path)
 }
 
 #[cfg(not(windows))]

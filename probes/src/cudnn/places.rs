@@ -34,10 +34,10 @@ pub(super) fn folders(host: &dyn Host) -> Vec<Searched> {
     let mut folders = Vec::new();
     for root in toolkits(host) {
         let below = in_toolkits.iter().map(|below| join(host, &root, below));
-        folders.extend(below.map(|path| Searched { path, place: Place::Toolkit }));
+        folders.extend(below.map(|path| Searched::new(path, Place::Toolkit)));
     }
     if host.is_windows() {
-        folders.extend(installed(host).into_iter().map(|path| Searched { path, place: Place::Folder }));
+        folders.extend(installed(host).into_iter().map(|path| Searched::new(path, Place::Folder)));
     }
     folders.extend(in_environments(host, below));
     folders

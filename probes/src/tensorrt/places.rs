@@ -99,7 +99,7 @@ pub(super) fn folders(host: &dyn Host) -> Vec<Searched> {
         for name in host.list(parent).iter().filter(|name| name.to_lowercase().starts_with("tensorrt")) {
             let root = join(host, parent, name);
             let paths = libraries.iter().map(|below| join(host, &root, below));
-            folders.extend(paths.map(|path| Searched { path, place: Place::Folder }));
+            folders.extend(paths.map(|path| Searched::new(path, Place::Folder)));
         }
     }
     folders.extend(in_environments(host, BELOW));
