@@ -4,11 +4,12 @@
 //! take: a linker stub, a forward compatibility library or a Linux driver inside WSL2 in front of the right one are
 //! common faults. `cuInit` is called only where the kernel driver is ready; otherwise the version is read from the file's
 //! name. With `--deep` each device computes, in a child of its own. Toolkits are found by directory and `version.json`,
-//! `nvcc` by the search path. It cannot tell which runtime a Python package brings.
+//! `nvcc` by the search path. It cannot tell which runtime a program takes.
 //! References: CUDA driver API (`CUresult`, `cuDriverGetVersion`, `CUdevice_attribute`).
 
 #[cfg(feature = "native")]
 mod native;
+mod packages;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,7 @@ pub static PROBE: Probe = Probe {
         &CUDA_COMPUTE,
         &CUDA_VISIBLE_DEVICES,
         &CUDA_RUNTIME,
+        &CUDA_RUNTIME_COPY,
         &CUDA_TOOLKIT,
         &NVCC,
     ],
@@ -89,6 +91,12 @@ static CUDA_RUNTIME: Key = Key::new(
     Scope::Host,
     "Version of a `libcudart` that the loader or a toolkit offers, by the name of its file.",
 );
+static CUDA_RUNTIME_COPY: Key = Key::new(
+    "cuda-runtime-copy",
+    Kind::Version,
+    Scope::Library,
+    "Version of a `libcudart` that a Python package brings, by that package.",
+);
 static CUDA_TOOLKIT: Key = Key::new(
     "cuda-toolkit",
     Kind::Version,
@@ -131,6 +139,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
         ask_runtime(host, &mut facts);
     }
     ask_toolkits(host, &mut facts);
+    facts.extend(packages::ask(host));
     facts
 }
 
@@ -245,7 +254,8 @@ fn ask_runtime(host: &dyn Host, facts: &mut Vec<Fact>) {
     }
 }
 
-fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
+/// The folders of toolkits: first those that variables name, which builds use, then the installed ones, the newest first.
+pub(crate) fn toolkits(host: &dyn Host) -> Vec<String> {
     let mut roots: Vec<String> = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(|name| host.env(name)).collect();
     let separator = if host.is_windows() { '\\' } else { '/' };
     let parent = match host.is_windows() {
@@ -255,13 +265,18 @@ fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
     let named = |name: &String| if host.is_windows() { name.starts_with('v') } else { name.starts_with("cuda") };
     let mut installed: Vec<String> =
         host.list(parent).into_iter().filter(named).map(|name| format!("{parent}{separator}{name}")).collect();
-    // What the variables name is what builds use; of the rest the newest comes first.
     let number = |root: &String| root.rsplit(['-', 'v']).next().and_then(|number| number.parse::<Version>().ok());
     installed.sort_by_key(|root| std::cmp::Reverse(number(root)));
     roots.extend(installed);
     for root in &mut roots {
         root.truncate(root.trim_end_matches(separator).len());
     }
+    roots
+}
+
+fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
+    let roots = toolkits(host);
+    let separator = if host.is_windows() { '\\' } else { '/' };
     let mut seen: Vec<Value> = Vec::new();
     for root in &roots {
         ask_runtimes_of(host, root, facts);

@@ -8,7 +8,9 @@ pub mod apple;
 pub mod bus;
 pub mod child;
 mod compute;
+mod copies;
 pub mod cuda;
+pub mod cudnn;
 pub mod directml;
 pub mod environment;
 pub mod fact;
@@ -30,6 +32,7 @@ mod resolve;
 pub mod rocm;
 mod search_path;
 pub mod tensorflow;
+pub mod tensorrt;
 pub mod version;
 pub mod vulkan;
 pub mod webgpu;
@@ -66,6 +69,8 @@ pub static PROBES: &[&Probe] = &[
     &bus::PROBE,
     &nvidia_driver::PROBE,
     &cuda::PROBE,
+    &cudnn::PROBE,
+    &tensorrt::PROBE,
     &vulkan::PROBE,
     &webgpu::PROBE,
     &opencl::PROBE,

@@ -20,6 +20,7 @@ mod live;
 mod matrix;
 mod real_accelerators;
 mod real_compute;
+mod real_cudnn;
 mod real_directml;
 mod real_drivers;
 mod real_rocm;
