@@ -36,6 +36,7 @@ pub static PROBE: Probe = Probe {
         &BUILD,
         &PACKAGE,
         &OVERWRITES,
+        &FILES,
         &providers::PROVIDER,
         &providers::PACKAGE,
         &providers::PACKAGE_VERSION,
@@ -81,6 +82,12 @@ static OVERWRITES: Key = Key::new(
     Kind::Set,
     Scope::Package,
     "Other ONNX Runtime packages with the same folder, whose files and its own overwrite each other; told of one of them.",
+);
+static FILES: Key = Key::new(
+    "onnxruntime-files",
+    Kind::Text,
+    Scope::Package,
+    "Whose files are in a folder that several packages share: the package's `own` or `others`, as they were installed last.",
 );
 static COMPUTE: Key = Key::new(
     "onnxruntime-compute",
@@ -165,6 +172,9 @@ fn ask_folder(host: &dyn Host, environment: &Environment, packages: &[&Package],
     if !others.is_empty() {
         let names = others.iter().map(|package| package.name.clone()).collect();
         facts.push(OVERWRITES.of(copy.subject(first), Value::Set(names), &listed));
+        let own = if copy.holder.name == first.name { "own" } else { "others" };
+        let whose = named.map(|_| Value::from(own)).ok_or(Missing::NotFound);
+        facts.push(FILES.of(copy.subject(first), whose, &copy.written.1));
     }
     let cuda = copy.written.0.as_deref().ok().and_then(|text| assigned(text, "cuda_version"));
     let kind = PACKAGES.iter().find(|(name, _)| *name == copy.holder.name).map_or("cpu", |(_, kind)| kind);

@@ -17,7 +17,7 @@ use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::python::environments::{Environment, environments};
 use crate::python::packages::{Package, packages};
-use crate::python::{PACKAGE_MISSING_LIBRARIES, PACKAGE_WANTS_FIRST};
+use crate::python::{PACKAGE_BUILD, PACKAGE_MISSING_LIBRARIES, PACKAGE_WANTS_FIRST};
 use crate::resolve::{is_of_a_driver, loadable, unresolved};
 
 /// See the module.
@@ -147,10 +147,14 @@ fn ask_module(host: &dyn Host, environment: &Environment, package: &Package, pat
     let origin = Question::Image(first.wanted_by.clone());
     let wants = format!("`{}`, needed by `{}`", first.name, first.wanted_by);
     let names = missing.iter().map(|one| one.name.clone()).collect();
-    vec![
+    // TensorFlow's own probe tells what that was built for.
+    let built = (package.name == "tflite-runtime").then(|| PACKAGE_BUILD.of(subject(), Value::from("cpu"), &origin));
+    let mut facts: Vec<Fact> = built.into_iter().collect();
+    facts.extend([
         PACKAGE_MISSING_LIBRARIES.of(subject(), Value::Set(names), &origin),
         PACKAGE_WANTS_FIRST.of(subject(), Value::Text(wants), &origin),
-    ]
+    ]);
+    facts
 }
 
 /// The GPU accelerators beside LiteRT, and the dispatch libraries of NPUs below it.

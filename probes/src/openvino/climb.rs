@@ -32,13 +32,10 @@ pub(super) fn climb(report: &Report) -> Climb {
             match names.is_empty() {
                 false => Climb::new(State::Working, Rung::Enumerate, format!("{copy}: {}", names.join(", "))),
                 true => {
-                    let cpu =
-                        about(CPU.name).map_or_else(|| "no device at all".to_owned(), |cpu| format!("{cpu} alone"));
-                    Climb::new(
-                        State::SoftwareOnly,
-                        Rung::Enumerate,
-                        format!("{copy} lists {cpu}, a processor and no GPU or NPU"),
-                    )
+                    let cpu = about(CPU.name);
+                    let alone =
+                        cpu.map_or_else(|| "no device at all".to_owned(), |cpu| format!("the processor alone ({cpu})"));
+                    Climb::new(State::SoftwareOnly, Rung::Enumerate, format!("{copy} lists {alone}"))
                 }
             }
         }
