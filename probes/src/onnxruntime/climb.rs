@@ -49,22 +49,16 @@ fn without_library(report: &Report, windows: Option<&Subject>) -> Climb {
         return Climb::none(State::Unknown, detail).with("package", version);
     }
     let system = report.all(LIBRARY.name).find_map(|fact| fact.value.as_ref().err());
-    match (system, windows, report.all("environment-packages").next()) {
-        (Some(missing), _, None) => Climb::none(State::Unknown, format!("it could not be looked for: {missing}")),
-        (_, Some(windows), _) => Climb::new(
-            State::NotInstalled,
-            Rung::Library,
-            format!(
-                "only {}, which is for Windows ML; a program that loads it by its bare name gets an old copy",
-                path_of(windows)
-            ),
-        ),
-        (_, None, Some(_)) => Climb::new(
-            State::NotInstalled,
-            Rung::Library,
-            "in no Python environment that was looked at, and no library",
-        ),
-        (_, None, None) => Climb::new(State::NotInstalled, Rung::Library, "neither a Python package nor a library"),
+    match (system, windows) {
+        (Some(missing), _) => Climb::none(State::Unknown, format!("its library could not be looked for: {missing}")),
+        (None, Some(windows)) => {
+            let windows = path_of(windows);
+            let detail = format!(
+                "only {windows}, which is for Windows ML; a program that loads it by its bare name gets an old copy"
+            );
+            Climb::new(State::NotInstalled, Rung::Library, detail)
+        }
+        (None, None) => Climb::new(State::NotInstalled, Rung::Library, "neither a Python package nor a library"),
     }
 }
 
@@ -309,6 +303,23 @@ mod tests {
         let first = told.first().unwrap();
         assert_eq!(first.value, Ok(Value::Set(vec!["onnxruntime".into()])));
         assert_eq!(first.subject, Subject::Package { environment: "/e".into(), name: "onnxruntime-gpu".into() });
+    }
+
+    #[test]
+    fn windows_own_copy_is_no_installation() {
+        let path = r"C:\Windows\System32\onnxruntime.dll";
+        let told = |answer: crate::host::Answer| {
+            let question = Question::Library("onnxruntime.dll".into());
+            let system = (Question::System, Ok("windows x86_64".to_owned()));
+            let mut host = Recording::of(String::new(), "test", [system, (question, answer)]);
+            host.complete = true;
+            climb(&Report { probes: Vec::new(), facts: super::super::ask(&host) })
+        };
+        let found = told(Ok(path.into()));
+        assert_eq!(found.state, State::NotInstalled);
+        assert!(found.detail.contains(path), "{}", found.detail);
+        assert_eq!(told(Err(Missing::NotFound)).state, State::NotInstalled);
+        assert_eq!(told(Err(Missing::NotRecorded)).state, State::Unknown);
     }
 
     #[test]
