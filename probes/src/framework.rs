@@ -11,7 +11,7 @@ use crate::ladder::{Climb, Rung, State};
 use crate::python::environments::{Environment, environments};
 use crate::python::packages::{Package, packages};
 use crate::python::{PACKAGE_MISSING_LIBRARIES, PACKAGE_VERSION, PACKAGE_WANTS_FIRST};
-use crate::resolve::unresolved;
+use crate::resolve::{is_of_a_driver, unresolved};
 
 /// A framework's package where it is installed.
 pub(crate) struct Installed {
@@ -68,6 +68,7 @@ pub(crate) fn ask_libraries(
         // A library that cannot be read is no reason to call what it needs missing.
         missing.extend(unresolved(host, &format!("{folder}{separator}{file}"), &beside).unwrap_or_default());
     }
+    missing.retain(|one| !is_of_a_driver(&one.name));
     let mut names: Vec<String> = missing.iter().map(|one| one.name.clone()).collect();
     names.sort();
     names.dedup();

@@ -25,7 +25,9 @@ pub mod ladder;
 pub mod machine;
 mod manifest;
 pub mod nvidia_driver;
+pub mod onnxruntime;
 pub mod opencl;
+pub mod openvino;
 pub mod python;
 pub mod pytorch;
 mod resolve;
@@ -33,6 +35,7 @@ pub mod rocm;
 mod search_path;
 pub mod tensorflow;
 pub mod tensorrt;
+pub mod tflite;
 pub mod version;
 pub mod vulkan;
 pub mod webgpu;
@@ -84,6 +87,9 @@ pub static PROBES: &[&Probe] = &[
     &pytorch::PROBE,
     &tensorflow::PROBE,
     &jax::PROBE,
+    &onnxruntime::PROBE,
+    &openvino::PROBE,
+    &tflite::PROBE,
 ];
 
 /// Asks the probes that `wanted` names, each in a thread of its own, until the time is up. A probe that has not answered

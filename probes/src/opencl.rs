@@ -196,7 +196,7 @@ fn opencl_version(text: &str) -> Result<Value, Missing> {
 }
 
 /// The drivers that the loader would load.
-fn drivers(host: &dyn Host) -> Vec<Driver> {
+pub(crate) fn drivers(host: &dyn Host) -> Vec<Driver> {
     if host.is_windows() {
         return registered(host)
             .into_iter()

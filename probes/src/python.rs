@@ -39,6 +39,8 @@ pub static PROBE: Probe = Probe {
         &PACKAGE_ARCHITECTURES,
         &PACKAGE_MISSING_LIBRARIES,
         &PACKAGE_WANTS_FIRST,
+        &LIBRARY_ENVIRONMENT,
+        &LIBRARY_INTERPRETER,
     ],
     ask,
     climb: None,
@@ -88,7 +90,7 @@ pub(crate) static PACKAGE_BUILD: Key = Key::new(
     "package-build",
     Kind::Text,
     Scope::Package,
-    "What a framework was built to compute on: `cuda`, `rocm`, `xpu`, `directml`, `metal` or `cpu`.",
+    "What a framework or a runtime was built to compute on: `cuda`, `rocm`, `xpu`, `directml`, `metal`, `openvino`, `qnn` or `cpu`.",
 );
 pub(crate) static PACKAGE_CUDA: Key =
     Key::new("package-cuda", Kind::Version, Scope::Package, "The CUDA that a package was built for.");
@@ -113,6 +115,18 @@ pub(crate) static PACKAGE_WANTS_FIRST: Key = Key::new(
     Kind::Text,
     Scope::Package,
     "The first library that would not be found, and the file that needs it.",
+);
+pub(crate) static LIBRARY_ENVIRONMENT: Key = Key::new(
+    "library-environment",
+    Kind::Text,
+    Scope::Library,
+    "How the Python environment of a library came to be looked at: `active`, `named` or `other`.",
+);
+pub(crate) static LIBRARY_INTERPRETER: Key = Key::new(
+    "library-interpreter",
+    Kind::Text,
+    Scope::Library,
+    "Path of the interpreter of the Python environment that a library is in.",
 );
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
@@ -142,14 +156,9 @@ fn ask_active(host: &dyn Host, first: Option<&Environment>) -> Vec<Fact> {
 
 fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<Fact>) {
     let subject = || Subject::Environment(environment.root.clone());
-    let role = match environment.role {
-        Role::Active => "active",
-        Role::Named => "named",
-        Role::Other => "other",
-    };
     let origin = &environment.origin;
     facts.push(ENVIRONMENT_KIND.of(subject(), Value::from(environment.kind), origin));
-    facts.push(ENVIRONMENT_ROLE.of(subject(), Value::from(role), origin));
+    facts.push(ENVIRONMENT_ROLE.of(subject(), Value::from(environment.role.word()), origin));
     facts.push(ENVIRONMENT_PYTHON.of(subject(), environment.version.0.clone(), &environment.version.1));
     facts.push(ENVIRONMENT_INTERPRETER.of(subject(), Value::Text(environment.interpreter.clone()), origin));
     let installed = packages(host, environment);

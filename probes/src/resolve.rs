@@ -69,6 +69,25 @@ pub(crate) fn unresolved(host: &dyn Host, library: &str, beside: &[String]) -> R
     Ok(missing)
 }
 
+/// Whether a library may be loaded, by its header: it is whole and for this processor. A cut one kills whoever maps it.
+pub(crate) fn loadable(host: &dyn Host, path: &str) -> Result<(), Missing> {
+    let image = header(host, path)?;
+    let system = host.ask(&Question::System).unwrap_or_default();
+    let (_, architecture) = system.split_once(' ').unwrap_or_default();
+    match (image.complete, image.is_for(architecture)) {
+        (false, _) => Err(Missing::Garbled("the file is cut short".to_owned())),
+        (true, false) => Err(Missing::Garbled(format!("it is for {} and not for {architecture}", image.machine))),
+        (true, true) => Ok(()),
+    }
+}
+
+/// Whether a library is part of a GPU's driver: where it is missing, so is the driver, which is another matter than a package.
+pub(crate) fn is_of_a_driver(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let starts = ["libcuda.so", "libnvidia-", "nvcuda.dll", "nvml.dll", "amdhip64"];
+    starts.iter().any(|start| name.starts_with(start))
+}
+
 /// The path of a library that is found outside the system's own folders; nothing where it lies in those.
 fn find(host: &dyn Host, name: &str, folders: &[String], windows: bool) -> Result<Option<String>, Missing> {
     let separator = if windows { '\\' } else { '/' };

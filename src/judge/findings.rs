@@ -1,6 +1,6 @@
 //! Findings by the matrix's rules: each row whose `when` holds and whose `require` does not.
 
-use accelprobe_probes::fact::{Fact, Report, Scope, Subject};
+use accelprobe_probes::fact::{Fact, Report, Scope, Subject, Value};
 
 use super::{Case, devices};
 use crate::diagnosis::{Evidence, Finding};
@@ -13,29 +13,44 @@ const MOST_ORIGINS: usize = 4;
 /// The findings of all rules, one for each rule and subject. A row about devices or drivers is judged for each of them;
 /// what another finding causes is left out.
 pub(super) fn by_rules(case: &Case<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut findings: Vec<(Subject, Finding)> = Vec::new();
     for rule in &case.matrix.rules {
         for row in &rule.row {
             for subject in subjects(case.ground.report, row) {
-                let shown = shown(case.ground.report, &subject);
-                let told = findings.iter().any(|finding| finding.rule == rule.id && finding.subject == shown);
+                let told = findings.iter().any(|(told, finding)| finding.rule == rule.id && *told == subject);
                 let broken = || {
                     row.when.hold(&case.ground, &subject) == Truth::True
                         && row.require.hold(&case.ground, &subject) == Truth::False
                 };
                 if !told && broken() {
-                    findings.push(finding(case, rule, row, &subject));
+                    let finding = finding(case, rule, row, &subject);
+                    findings.push((subject, finding));
                 }
             }
         }
     }
-    let fired: Vec<String> = findings.iter().map(|finding| finding.rule.clone()).collect();
-    let caused = |id: &str| {
+    let fired: Vec<(Subject, String)> =
+        findings.iter().map(|(subject, finding)| (subject.clone(), finding.rule.clone())).collect();
+    let caused = |subject: &Subject, id: &str| {
         let rule = case.matrix.rules.iter().find(|rule| rule.id == id);
-        rule.is_some_and(|rule| rule.unless.iter().any(|cause| fired.contains(cause)))
+        let causes = rule.map(|rule| rule.unless.as_slice()).unwrap_or_default();
+        fired.iter().any(|(other, fired)| causes.contains(fired) && explains(other, subject))
     };
-    findings.retain(|finding| !caused(&finding.rule));
-    findings
+    findings.retain(|(subject, finding)| !caused(subject, &finding.rule));
+    findings.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// Whether what is wrong with one subject may cause what is wrong with another. What happens in one Python environment explains
+/// nothing in the next.
+fn explains(cause: &Subject, other: &Subject) -> bool {
+    match (cause, other) {
+        (Subject::Package { .. }, Subject::Package { .. }) | (Subject::Environment(_), Subject::Environment(_)) => {
+            cause == other
+        }
+        (Subject::Package { environment, .. }, Subject::Environment(folder))
+        | (Subject::Environment(folder), Subject::Package { environment, .. }) => environment == folder,
+        _ => true,
+    }
 }
 
 /// What a row is judged for: the subjects of the narrowest fact that it requires.
@@ -54,7 +69,7 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
         code: rule.code.clone(),
         severity: row.severity.unwrap_or(rule.severity),
         subject: shown(case.ground.report, subject),
-        message: fill(&rule.message, case.ground.report, subject),
+        message: fill(&rule.message, case.ground.report, subject, ", "),
         evidence: evidence(case.ground.report, row, subject),
         rule: rule.id.clone(),
         contradicted_by: Vec::new(),
@@ -64,8 +79,9 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
 }
 
 fn remedy(remedy: &Remedy, report: &Report, subject: &Subject) -> Remedy {
-    let fill = |text: &String| fill(text, report, subject);
-    Remedy { text: fill(&remedy.text), commands: remedy.commands.iter().map(fill).collect() }
+    // In a command the items of a set are arguments.
+    let commands = remedy.commands.iter().map(|command| fill(command, report, subject, " "));
+    Remedy { text: fill(&remedy.text, report, subject, ", "), commands: commands.collect() }
 }
 
 fn evidence(report: &Report, row: &Row, subject: &Subject) -> Vec<Evidence> {
@@ -115,16 +131,23 @@ fn shown(report: &Report, subject: &Subject) -> String {
     }
 }
 
-/// A text with facts in the place of `{key}` and the subject in that of `{subject}`.
-fn fill(text: &str, report: &Report, subject: &Subject) -> String {
+/// A text with facts in the place of `{key}`, the subject in that of `{subject}`, and the bare name of a package in that of
+/// `{package}`. The items of a set stand apart by `between`.
+fn fill(text: &str, report: &Report, subject: &Subject, between: &str) -> String {
     template::fill(text, |key| {
-        if key == "subject" {
-            return shown(report, subject);
+        match (key, subject) {
+            ("subject", _) => return shown(report, subject),
+            ("package", Subject::Package { name, .. }) => return name.clone(),
+            _ => {}
         }
         let facts = || report.all(key);
         let own = || facts().filter(|fact| fact.subject == *subject || within(subject, &fact.subject));
         let exact = own().find(|fact| fact.value.is_ok()).or_else(|| own().next());
         let fact = exact.or_else(|| facts().find(|fact| fact.value.is_ok())).or_else(|| facts().next());
-        fact.map_or_else(|| "unknown".to_owned(), value_of)
+        match fact.map(|fact| (fact, &fact.value)) {
+            Some((_, Ok(Value::Set(items)))) if !items.is_empty() => items.join(between),
+            Some((fact, _)) => value_of(fact),
+            None => "unknown".to_owned(),
+        }
     })
 }

@@ -72,7 +72,9 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         let remedies = std::iter::once(&rule.remedy).chain(rule.row.iter().filter_map(|row| row.remedy.as_ref()));
         let texts = remedies.flat_map(|remedy| std::iter::once(&remedy.text).chain(&remedy.commands));
         for text in std::iter::once(&rule.message).chain(texts) {
-            let unknown = |name: &String| name != "subject" && accelprobe_probes::key(name).is_none();
+            let unknown = |name: &String| {
+                !["subject", "package"].contains(&name.as_str()) && accelprobe_probes::key(name).is_none()
+            };
             for name in template::names(text).into_iter().filter(unknown) {
                 let at = (check.text_of)(&file).find(text.as_str()).unwrap_or(0);
                 check.say(&file, at..at, accelprobe_probes::unknown_key(&name));

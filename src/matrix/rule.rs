@@ -24,13 +24,15 @@ pub struct Rule {
     pub code: String,
     /// How bad that is.
     pub severity: Severity,
-    /// The finding's sentence; `{key}` stands for a fact, `{subject}` for what the finding is about.
+    /// The finding's sentence; `{key}` stands for a fact, `{subject}` for what the finding is about, `{package}`
+    /// for the name of the package that it is about.
     pub message: String,
     /// What to do.
     pub remedy: Remedy,
     /// The sources.
     pub sources: Vec<Spanned<String>>,
-    /// Rules whose findings are the cause of this one's: where one of them has a finding, this has none.
+    /// Rules whose findings are the cause of this one's: where one of them has a finding, this has none; of packages and
+    /// environments, where it has one about the same.
     #[serde(default)]
     pub unless: Vec<String>,
     /// The rows.

@@ -1,4 +1,5 @@
-//! Sentences and commands with facts in them: `{key}` stands for a fact, `{subject}` for what a finding is about. A brace behind
+//! Sentences and commands with facts in them: `{key}` stands for a fact, `{subject}` for what a finding is about, `{package}` for a
+//! package's bare name. A brace behind
 //! `$` is the shell's.
 
 /// The text with every name in braces replaced.

@@ -6,7 +6,8 @@ use accelprobe_probes::PROBES;
 
 use crate::tool::{root, run};
 
-fn check(path: &Path, expected: &str) {
+/// Compares a file with what it should hold, or writes it where that is asked for.
+pub fn check(path: &Path, expected: &str) {
     if std::env::var_os("ACCELPROBE_BLESS").is_some() {
         std::fs::write(path, expected).unwrap();
     }

@@ -5,7 +5,9 @@
 //! References: PEP 405 (`pyvenv.cfg`), PEP 514 (registry of Windows), PEP 370 (packages of the user), the manuals of conda, uv,
 //! pyenv and pipx for their folders, and Microsoft's for the Store's.
 
-use crate::fact::{Value, version};
+use super::packages::Package;
+use super::{LIBRARY_ENVIRONMENT, LIBRARY_INTERPRETER};
+use crate::fact::{Fact, Subject, Value, version};
 use crate::host::{Host, Missing, Question};
 
 /// A Python environment.
@@ -36,6 +38,36 @@ pub(crate) enum Role {
     Named,
     /// It is on the search path, in the working directory or in a tool's folder.
     Other,
+}
+
+impl Role {
+    /// The word for it in facts.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Role::Active => "active",
+            Role::Named => "named",
+            Role::Other => "other",
+        }
+    }
+}
+
+impl Environment {
+    /// What rules need to know of the environment that a library is in.
+    pub(crate) fn facts_of_library(&self, path: &str) -> [Fact; 2] {
+        let subject = || Subject::Library(path.to_owned());
+        [
+            LIBRARY_ENVIRONMENT.of(subject(), Value::from(self.role.word()), &self.origin),
+            LIBRARY_INTERPRETER.of(subject(), Value::Text(self.interpreter.clone()), &self.origin),
+        ]
+    }
+
+    /// A package of this environment as people name it: name, version and environment.
+    pub(crate) fn title_of(&self, package: &Package) -> String {
+        match &package.version {
+            Some(version) => format!("{} {version} in {}", package.name, self.root),
+            None => format!("{} in {}", package.name, self.root),
+        }
+    }
 }
 
 /// As many environments are looked at; a machine with more has them in a tool's folder of old ones.

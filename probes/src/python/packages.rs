@@ -104,6 +104,7 @@ pub(crate) fn matters(name: &str) -> bool {
         "nvidia-",
         "onnxruntime",
         "openvino-",
+        "ort-nightly",
         "pytorch-triton",
         "tensorflow",
         "tensorrt",
