@@ -17,14 +17,14 @@ pub(crate) fn firsts<'a>(report: &'a Report, key: &Key) -> Vec<(&'a str, &'a Fac
     copies
 }
 
-/// The copy that the loader takes where it told its version, else the newest that did.
+/// The copy that the loader takes where it told its version, else the newest that did, the first of equal ones.
 pub(crate) fn best<'a>(copies: &[(&'a str, &'a Fact)], taken: &str) -> Option<(&'a str, &'a Version)> {
     let told = |(path, fact): &(&'a str, &'a Fact)| match &fact.value {
         Ok(Value::Version(version)) => Some((*path, version)),
         _ => None,
     };
     let answered = || copies.iter().filter_map(told);
-    answered().find(|(path, _)| *path == taken).or_else(|| answered().max_by_key(|(_, version)| *version))
+    answered().find(|(path, _)| *path == taken).or_else(|| answered().rev().max_by_key(|(_, version)| *version))
 }
 
 /// How a library stands of which no copy told its version.
@@ -80,10 +80,15 @@ mod tests {
 
     #[test]
     fn the_best_copy_is_the_one_taken_or_the_newest() {
-        let report =
-            report(&[("/a", Ok("9.1")), ("/b", Ok("9.10")), ("/c", Err(Missing::TimedOut)), ("/c", Ok("9.20"))]);
+        let report = report(&[
+            ("/a", Ok("9.1")),
+            ("/b", Ok("9.10")),
+            ("/d", Ok("9.10")),
+            ("/c", Err(Missing::TimedOut)),
+            ("/c", Ok("9.20")),
+        ]);
         let copies = firsts(&report, &VERSION);
-        assert_eq!(copies.len(), 3);
+        assert_eq!(copies.len(), 4);
         let path = |taken| best(&copies, taken).unwrap().0;
         assert_eq!((path("/a"), path(""), path("/c")), ("/a", "/b", "/b"));
     }
