@@ -12,6 +12,7 @@ mod framework;
 pub mod host;
 pub mod image;
 pub mod jax;
+pub mod kernels;
 pub mod ladder;
 pub mod machine;
 mod manifest;

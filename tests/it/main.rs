@@ -18,6 +18,7 @@ mod judging;
 mod live;
 mod matrix;
 mod real_drivers;
+mod real_kernels;
 mod replay;
 mod schema;
 mod tool;
