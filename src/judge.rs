@@ -31,8 +31,7 @@ pub struct Asked {
 pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis, Mistake> {
     let environment = environment(&report);
     let climbs = systems::climbs(&report, matrix, environment);
-    let case =
-        Case { ground: Ground { report: &report, climbs: &climbs }, matrix, edition: asked.edition, environment };
+    let case = Case { ground: Ground::new(&report, &climbs), matrix, edition: asked.edition, environment };
     let mut findings = findings::by_rules(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();

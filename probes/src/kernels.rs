@@ -367,6 +367,30 @@ mod tests {
     }
 
     #[test]
+    fn windows_cuts_the_names_of_sections() {
+        let section = [fat_binary(&[entry(2, 89, 0, 8)]), vec![0; 512]].concat();
+        let of = |name: &[u8; 8]| {
+            let mut bytes = vec![0; 64 + 4 + 20 + 240 + 40];
+            bytes[..2].copy_from_slice(b"MZ");
+            bytes[60] = 64;
+            bytes[64..70].copy_from_slice(b"PE\0\0\x64\x86");
+            bytes[70] = 1;
+            bytes[84] = 240;
+            bytes[88..90].copy_from_slice(&[0x0b, 2]);
+            bytes[88 + 108] = 16;
+            let at = bytes.len() as u32;
+            let sizes = [section.len() as u32, 0x1000, section.len() as u32, at].map(u32::to_le_bytes).concat();
+            bytes[328..336].copy_from_slice(name);
+            bytes[336..352].copy_from_slice(&sizes);
+            bytes.extend(&section);
+            read(&bytes)
+        };
+        assert_eq!(of(b".nv_fatb").unwrap(), "sm_89");
+        assert_eq!(of(b".rdata\0\0").unwrap(), "");
+        assert!(of(b".hip_fat").unwrap_err().contains("no bundle"));
+    }
+
+    #[test]
     fn reads_what_bundles_are_for() {
         let first = bundle(&[
             "host-x86_64-unknown-linux",

@@ -42,9 +42,18 @@ const WITH_KERNELS: &[&str] = &[
     "torch_cuda_cu.dll",
     "torch_hip.dll",
 ];
+/// Of so many copies, the active one first, the code is looked at: a library that is not in memory yet takes a disk up to a second.
+const MOST_READ: usize = 4;
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
-    installed(host, NAMES).iter().flat_map(|copy| ask_copy(host, copy)).collect()
+    let mut facts = Vec::new();
+    for (number, copy) in installed(host, NAMES).iter().enumerate() {
+        facts.extend(ask_copy(host, copy));
+        if number < MOST_READ {
+            facts.extend(ask_architectures(host, copy, "torch/lib", WITH_KERNELS));
+        }
+    }
+    facts
 }
 
 fn ask_copy(host: &dyn Host, copy: &Installed) -> Vec<Fact> {
@@ -61,7 +70,6 @@ fn ask_copy(host: &dyn Host, copy: &Installed) -> Vec<Fact> {
     facts.extend(build.cuda.map(|text| PACKAGE_CUDA.of(copy.subject(), version(&text), &origin)));
     facts.extend(build.rocm.map(|text| PACKAGE_ROCM.of(copy.subject(), version(&text), &origin)));
     facts.extend(ask_libraries(host, copy, "torch/lib", LIBRARIES, &["torch/lib"]));
-    facts.extend(ask_architectures(host, copy, "torch/lib", WITH_KERNELS));
     facts
 }
 

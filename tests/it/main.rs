@@ -17,6 +17,7 @@ mod isolation;
 mod judging;
 mod live;
 mod matrix;
+mod python_scale;
 mod real_drivers;
 mod real_kernels;
 mod replay;
