@@ -34,8 +34,7 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let climbs = systems::climbs(&report, matrix, environment);
     // What is judged is one subject for each device; what is told is what was asked.
     let joined = join::joined(&report);
-    let case =
-        Case { ground: Ground { report: &joined, climbs: &climbs }, matrix, edition: asked.edition, environment };
+    let case = Case { ground: Ground::new(&joined, &climbs), matrix, edition: asked.edition, environment };
     let mut findings = findings::by_rules(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();

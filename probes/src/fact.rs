@@ -3,6 +3,7 @@
 //! A fact either has a value or says what is missing. The same key and subject from two origins is normal: a kernel
 //! module that says 570 beside a library that says 580 is a well-known broken state, so both are kept.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -178,6 +179,15 @@ impl Subject {
             (Subject::Package { environment, .. }, Subject::Environment(folder)) => environment == folder,
             _ => self == other,
         }
+    }
+
+    /// This, and what it is part of, the machine last: of all but the machine, what it concerns.
+    pub fn whole(&self) -> Vec<Subject> {
+        let environment = match self {
+            Subject::Package { environment, .. } => Some(Subject::Environment(environment.clone())),
+            _ => None,
+        };
+        std::iter::once(self.clone()).chain(environment).chain([Subject::Host]).collect()
     }
 }
 
@@ -395,17 +405,38 @@ impl Report {
 
     /// The subjects that have a fact under a name, each once, in order of appearance.
     pub fn subjects(&self, key: &str) -> Vec<&Subject> {
-        let mut subjects: Vec<&Subject> = Vec::new();
-        for fact in self.facts.iter().filter(|fact| fact.key.name == key) {
-            if !subjects.contains(&&fact.subject) {
-                subjects.push(&fact.subject);
-            }
-        }
-        subjects
+        let mut seen = HashSet::new();
+        let named = self.facts.iter().filter(|fact| fact.key.name == key).map(|fact| &fact.subject);
+        named.filter(|subject| seen.insert(*subject)).collect()
     }
 
     /// How asking a probe went; nothing where it was not asked.
     pub fn asked(&self, probe: &str) -> Option<&Asked> {
         self.probes.iter().find(|asked| asked.name == probe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_concerns_what_it_is_part_of() {
+        let package = |environment: &str| Subject::Package { environment: environment.into(), name: "torch".into() };
+        let all = [
+            Subject::Host,
+            Subject::Device("0000:01:00.0".into()),
+            Subject::Icd("vulkan:/x.json".into()),
+            Subject::Library("/x.so".into()),
+            Subject::Environment("/e".into()),
+            Subject::Environment("/f".into()),
+            package("/e"),
+            package("/f"),
+        ];
+        for one in all.iter().filter(|one| **one != Subject::Host) {
+            for other in &all {
+                assert_eq!(one.whole().contains(other), one.concerns(other), "{one} and {other}");
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::host::{Host, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::python::environments::{Environment, environments};
 use crate::python::packages::{Package, packages};
-use crate::python::{PACKAGE_MISSING_LIBRARIES, PACKAGE_VERSION, PACKAGE_WANTS_FIRST};
+use crate::python::{PACKAGE_ARCHITECTURES, PACKAGE_MISSING_LIBRARIES, PACKAGE_VERSION, PACKAGE_WANTS_FIRST};
 use crate::resolve::{is_of_a_driver, unresolved};
 
 /// A framework's package where it is installed.
@@ -79,6 +79,31 @@ pub(crate) fn ask_libraries(
         PACKAGE_MISSING_LIBRARIES.of(installed.subject(), Value::Set(names), &origin),
         PACKAGE_WANTS_FIRST.of(installed.subject(), Value::Text(wants), &origin),
     ]
+}
+
+/// For which GPUs those libraries in a folder of a package that are there hold code, all together.
+pub(crate) fn ask_architectures(host: &dyn Host, installed: &Installed, folder: &str, files: &[&str]) -> Option<Fact> {
+    let folder = installed.path(host, folder);
+    let there = host.ask(&Question::List(folder.clone())).unwrap_or_default();
+    let separator = if host.is_windows() { '\\' } else { '/' };
+    let mut all: Vec<String> = Vec::new();
+    let mut origin = None;
+    for file in files.iter().filter(|file| there.lines().any(|name| name == **file)) {
+        let question = Question::Kernels(format!("{folder}{separator}{file}"));
+        let targets = match host.ask(&question) {
+            Ok(targets) => targets,
+            // Of a library that cannot be read nobody knows what it lacks.
+            Err(missing) => return Some(PACKAGE_ARCHITECTURES.of(installed.subject(), missing, &question)),
+        };
+        for target in targets.lines().filter(|target| !target.is_empty()) {
+            if !all.iter().any(|known| known == target) {
+                all.push(target.to_owned());
+            }
+        }
+        origin.get_or_insert(question);
+    }
+    let origin = origin.filter(|_| !all.is_empty())?;
+    Some(PACKAGE_ARCHITECTURES.of(installed.subject(), Value::Set(all), &origin))
 }
 
 /// How a framework stands: the copy in the environment that comes first, by the API that it was built for.

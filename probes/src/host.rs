@@ -39,6 +39,9 @@ pub enum Question {
     Node(String),
     /// The header of an executable image (ELF or PE) as one line of JSON: see [`crate::image::Image`].
     Image(String),
+    /// The GPU instruction sets for which a library holds code, one a line, none where it holds no such code: see
+    /// [`crate::kernels`].
+    Kernels(String),
     /// The copies of a library that the system's loader would find by name, in its order, one a line: the path, and
     /// behind ` -> ` the file that it leads to where that is another.
     Library(String),
@@ -130,6 +133,7 @@ impl Question {
             Question::List(_) => "list",
             Question::Node(_) => "node",
             Question::Image(_) => "image",
+            Question::Kernels(_) => "kernels",
             Question::Library(_) => "library",
             Question::Env(_) => "env",
             Question::Registry(_) => "registry",
@@ -147,6 +151,7 @@ impl Question {
             | Question::List(text)
             | Question::Node(text)
             | Question::Image(text)
+            | Question::Kernels(text)
             | Question::Library(text)
             | Question::Env(text)
             | Question::Registry(text)
@@ -187,6 +192,7 @@ impl FromStr for Question {
             "list" => Question::List(owned),
             "node" => Question::Node(owned),
             "image" => Question::Image(owned),
+            "kernels" => Question::Kernels(owned),
             "library" => Question::Library(owned),
             "env" => Question::Env(owned),
             "registry" => Question::Registry(owned),

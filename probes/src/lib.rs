@@ -21,6 +21,7 @@ pub mod host;
 pub mod image;
 pub mod intel;
 pub mod jax;
+pub mod kernels;
 pub mod ladder;
 pub mod machine;
 mod manifest;

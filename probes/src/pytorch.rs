@@ -1,13 +1,13 @@
 //! PyTorch: in which Python environments it is, what each copy was built for, and whether its libraries would load.
 //!
-//! Reads `torch/version.py`, which the build writes, and the headers of its libraries. Never imports it. It cannot tell whether
-//! importing it fails for a reason of its own.
+//! Reads `torch/version.py`, which the build writes, and the headers of its libraries, those of their GPU code included. Never
+//! imports it. It cannot tell whether importing it fails for a reason of its own.
 //! References: `torch/version.py` as tools/generate_torch_version.py of PyTorch writes it; the local labels of its wheels (`+cu128`,
 //! `+rocm6.4`, `+xpu`, `+cpu`).
 
 use crate::Probe;
 use crate::fact::{Fact, Value, version};
-use crate::framework::{self, Installed, ask_libraries, installed};
+use crate::framework::{self, Installed, ask_architectures, ask_libraries, installed};
 use crate::host::{Host, Question};
 use crate::python::{PACKAGE_BUILD, PACKAGE_CUDA, PACKAGE_ROCM};
 
@@ -33,9 +33,27 @@ const LIBRARIES: &[&str] = &[
     "torch_cuda.dll",
     "torch_cpu.dll",
 ];
+/// The libraries that hold PyTorch's own code for GPUs. Builds for many GPUs put some of it into a second one (`BUILD_SPLIT_CUDA`).
+const WITH_KERNELS: &[&str] = &[
+    "libtorch_cuda.so",
+    "libtorch_cuda_cu.so",
+    "libtorch_hip.so",
+    "torch_cuda.dll",
+    "torch_cuda_cu.dll",
+    "torch_hip.dll",
+];
+/// Of so many copies, the active one first, the code is looked at: a library that is not in memory yet takes a disk up to a second.
+const MOST_READ: usize = 4;
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
-    installed(host, NAMES).iter().flat_map(|copy| ask_copy(host, copy)).collect()
+    let mut facts = Vec::new();
+    for (number, copy) in installed(host, NAMES).iter().enumerate() {
+        facts.extend(ask_copy(host, copy));
+        if number < MOST_READ {
+            facts.extend(ask_architectures(host, copy, "torch/lib", WITH_KERNELS));
+        }
+    }
+    facts
 }
 
 fn ask_copy(host: &dyn Host, copy: &Installed) -> Vec<Fact> {
@@ -103,8 +121,13 @@ impl Build {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
+    use crate::fact::Report;
+    use crate::host::recording::Recording;
+    use crate::host::{Answer, Missing};
+    use crate::python::PACKAGE_ARCHITECTURES;
 
     #[test]
     fn reads_what_a_build_wrote_down() {
@@ -115,6 +138,39 @@ mod tests {
         assert_eq!(Build::written(rocm).kind, "rocm");
         assert_eq!(Build::written("cuda = None\nxpu: Optional[str] = '20250101'\n").kind, "xpu");
         assert_eq!(Build::written("").kind, "cpu");
+    }
+
+    #[test]
+    fn tells_for_which_gpus_a_copy_holds_code() {
+        let site = r"C:\e\Lib\site-packages";
+        let at = |file: &str| Question::Kernels(format!(r"{site}\torch\lib\{file}"));
+        let ask_about = |second: Answer| {
+            let mut host = Recording::of(
+                String::new(),
+                "test",
+                [
+                    (Question::System, Ok("windows x86_64".to_owned())),
+                    (Question::Env("VIRTUAL_ENV".into()), Ok(r"C:\e".into())),
+                    (Question::Read(r"C:\e\pyvenv.cfg".into()), Ok("version = 3.11.9".into())),
+                    (Question::Node(site.into()), Ok("directory rw".into())),
+                    (Question::List(site.into()), Ok("torch\ntorch-1.13.1+cu117.dist-info".into())),
+                    (
+                        Question::List(format!(r"{site}\torch\lib")),
+                        Ok("torch_cuda.dll\ntorch_cuda_cpp.dll\ntorch_cuda_cu.dll".into()),
+                    ),
+                    (at("torch_cuda.dll"), Ok("sm_86".to_owned())),
+                    (at("torch_cuda_cu.dll"), second),
+                ],
+            );
+            host.complete = true;
+            let report = Report { probes: Vec::new(), facts: ask(&host) };
+            let fact = report.all(PACKAGE_ARCHITECTURES.name).next().map(|fact| fact.value.clone());
+            fact.expect("both libraries are there")
+        };
+        let both = ["sm_86", "sm_37", "compute_37"].map(str::to_owned).to_vec();
+        assert_eq!(ask_about(Ok("sm_37\nsm_86\ncompute_37".into())), Ok(Value::Set(both)));
+        // A part is no answer.
+        assert_eq!(ask_about(Err(Missing::TimedOut)), Err(Missing::TimedOut));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! `answered`, which is false where what was asked crashed, hung or failed; and `readable`, which is false where a file is
 //! missing, closed or garbled. Unknown is neither true nor false.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
@@ -95,6 +95,31 @@ pub struct Ground<'a> {
     pub report: &'a Report,
     /// The systems that were probed, by id.
     pub climbs: &'a BTreeMap<String, Climb>,
+    /// The places of the facts by name and subject: rules about packages ask for each of thousands of packages.
+    places: HashMap<&'a str, HashMap<&'a Subject, Vec<usize>>>,
+}
+
+impl<'a> Ground<'a> {
+    /// The ground that facts and climbs make.
+    pub fn new(report: &'a Report, climbs: &'a BTreeMap<String, Climb>) -> Ground<'a> {
+        let mut places: HashMap<&str, HashMap<&Subject, Vec<usize>>> = HashMap::new();
+        for (place, fact) in report.facts.iter().enumerate() {
+            places.entry(fact.key.name).or_default().entry(&fact.subject).or_default().push(place);
+        }
+        Ground { report, climbs, places }
+    }
+
+    /// The facts under a key that count where a subject is judged, in the order of trust.
+    fn facts(&self, key: &Key, subject: &Subject) -> Vec<&'a Fact> {
+        let Some(subjects) = self.places.get(key.name) else { return Vec::new() };
+        let mut places: Vec<usize> = match (key.scope, subject) {
+            (Scope::Host, _) => subjects.get(&Subject::Host).cloned().unwrap_or_default(),
+            (_, Subject::Host) => subjects.values().flatten().copied().collect(),
+            _ => subject.whole().iter().filter_map(|part| subjects.get(part)).flatten().copied().collect(),
+        };
+        places.sort_unstable();
+        places.into_iter().filter_map(|place| self.report.facts.get(place)).collect()
+    }
 }
 
 impl Conditions {
@@ -121,7 +146,7 @@ impl Condition {
             _ => Truth::Unknown,
         };
         match &self.term {
-            Term::Fact(key) => self.holds_of(key, ground.report, subject),
+            Term::Fact(key) => self.holds_of(key, ground, subject),
             Term::State(system) => {
                 let climb = ground.climbs.get(system).filter(|climb| climb.state != State::Unknown);
                 text_is(climb.map(|climb| climb.state.name()))
@@ -132,12 +157,8 @@ impl Condition {
         }
     }
 
-    fn holds_of(&self, key: &Key, report: &Report, subject: &Subject) -> Truth {
-        let about = |fact: &&Fact| match key.scope {
-            Scope::Host => fact.subject == Subject::Host,
-            _ => subject.concerns(&fact.subject),
-        };
-        let facts: Vec<&Fact> = report.all(key.name).filter(about).collect();
+    fn holds_of(&self, key: &Key, ground: &Ground<'_>, subject: &Subject) -> Truth {
+        let facts = ground.facts(key, subject);
         let values = || facts.iter().filter_map(|fact| fact.value.as_ref().ok());
         let lowest = match (key.kind, key.scope) {
             (Kind::Version, Scope::Device) => {
@@ -345,7 +366,7 @@ mod tests {
         }
         let file: File = toml::from_str(&format!("when = {conditions}")).unwrap();
         let report = Report { probes: Vec::new(), facts };
-        file.when.hold(&Ground { report: &report, climbs: &BTreeMap::new() }, &Subject::Host)
+        file.when.hold(&Ground::new(&report, &BTreeMap::new()), &Subject::Host)
     }
 
     fn version(text: &str) -> Result<Value, Missing> {

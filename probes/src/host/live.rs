@@ -234,6 +234,7 @@ impl Host for Live {
             Question::Image(path) => {
                 image(&self.path(path)).map(|image| serde_json::to_string(&image).unwrap_or_default())
             }
+            Question::Kernels(path) => kernels(&self.path(path)),
             Question::Library(name) => self.library(&self.redactor.reveal(name)),
             Question::Env(name) => variable(name),
             Question::Registry(key) => sys::registry(key),
@@ -311,6 +312,11 @@ fn with_target(path: &Path, text: &str) -> String {
 fn image(path: &Path) -> Result<Image, Missing> {
     let (file, length) = open(path)?;
     Image::read(&ReadCache::new(file), length).map_err(Missing::Garbled)
+}
+
+fn kernels(path: &Path) -> Answer {
+    let (file, _) = open(path)?;
+    crate::kernels::kernels(&ReadCache::new(file)).map_err(Missing::Garbled)
 }
 
 fn variable(name: &str) -> Answer {

@@ -44,6 +44,8 @@ pub struct Recording {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     image: Section,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    kernels: Section,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     library: Section,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: Section,
@@ -97,6 +99,7 @@ impl Recording {
             Question::List(_) => &self.list,
             Question::Node(_) => &self.node,
             Question::Image(_) => &self.image,
+            Question::Kernels(_) => &self.kernels,
             Question::Library(_) => &self.library,
             Question::Env(_) => &self.env,
             Question::Registry(_) => &self.registry,
@@ -113,6 +116,7 @@ impl Recording {
             Question::List(_) => &mut self.list,
             Question::Node(_) => &mut self.node,
             Question::Image(_) => &mut self.image,
+            Question::Kernels(_) => &mut self.kernels,
             Question::Library(_) => &mut self.library,
             Question::Env(_) => &mut self.env,
             Question::Registry(_) => &mut self.registry,

@@ -62,9 +62,14 @@ impl Redactor {
             Some(home) => self.replace_whole(text, home, "~", |c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')),
             None => text.to_owned(),
         };
-        // The last one is how JSON writes the one before it.
-        for (parent, any_case) in [("/home/", false), ("/Users/", false), (r":\Users\", true), (r":\\Users\\", true)] {
-            text = hide_below(&text, parent, any_case);
+        for parent in ["/home/", "/Users/"] {
+            text = hide_below(&text, parent, false);
+        }
+        // To compare in any case takes its time, and most texts have no such path. The last one is how JSON writes it.
+        if text.contains('\\') {
+            for parent in [r":\Users\", r":\\Users\\"] {
+                text = hide_below(&text, parent, true);
+            }
         }
         for (name, stand_in) in &self.names {
             text = self.replace_whole(&text, name, stand_in, char::is_alphanumeric);
@@ -101,8 +106,11 @@ impl Redactor {
         let bytes = text.as_bytes();
         let mut hidden = String::new();
         let mut copied = 0;
-        let mut at = 0;
-        while at + UUID_LENGTH <= bytes.len() {
+        let mut from = FIRST_DASH;
+        // Texts are long and dashes are few, so those are looked for.
+        let next = |from: usize| Some(from + bytes.get(from..)?.iter().position(|byte| *byte == b'-')?);
+        while let Some(dash) = next(from) {
+            let at = dash - FIRST_DASH;
             let here = bytes.get(at..at + UUID_LENGTH).unwrap_or_default();
             let before = at.checked_sub(1).and_then(|place| bytes.get(place));
             let after = bytes.get(at + UUID_LENGTH);
@@ -112,10 +120,10 @@ impl Redactor {
                 let number = *known.entry(String::from_utf8_lossy(here).to_lowercase()).or_insert(next);
                 hidden.push_str(text.get(copied..at).unwrap_or_default());
                 hidden.push_str(&format!("00000000-0000-0000-0000-{number:012}"));
-                at += UUID_LENGTH;
-                copied = at;
+                copied = at + UUID_LENGTH;
+                from = copied + FIRST_DASH;
             } else {
-                at += 1;
+                from = dash + 1;
             }
         }
         match copied {
@@ -126,13 +134,16 @@ impl Redactor {
 }
 
 const UUID_LENGTH: usize = 36;
+/// The place of the first dash in a UUID.
+const FIRST_DASH: usize = 8;
 
 /// Whether these bytes are a UUID that says something; the nil UUID and our own stand-ins do not.
 fn is_uuid(bytes: &[u8]) -> bool {
-    let shaped = bytes.iter().enumerate().all(|(place, byte)| match place {
-        8 | 13 | 18 | 23 => *byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    });
+    let shaped = bytes.len() == UUID_LENGTH
+        && bytes.iter().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
     shaped && !bytes.starts_with(b"00000000-0000-0000-0000-")
 }
 
@@ -162,11 +173,14 @@ fn hide_serials(text: String) -> String {
 }
 
 fn find(text: &str, wanted: &str, any_case: bool) -> Option<usize> {
-    match any_case {
-        // Lower case of ASCII alone keeps every place where it is.
-        true => text.to_ascii_lowercase().find(&wanted.to_ascii_lowercase()),
-        false => text.find(wanted),
+    if !any_case {
+        return text.find(wanted);
     }
+    let (text, wanted) = (text.as_bytes(), wanted.as_bytes());
+    let first = wanted.first()?;
+    let mut begins = text.iter().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(first)).map(|(at, _)| at);
+    let is_here = |at: &usize| text.get(*at..*at + wanted.len()).is_some_and(|part| part.eq_ignore_ascii_case(wanted));
+    begins.find(is_here)
 }
 
 /// Replaces the folder name that follows a parent of home directories. A name with spaces in it ends at the next
@@ -216,6 +230,12 @@ mod tests {
             ("0,GPU-b3dd4d4a3cf21ad7", "0,GPU-0000000000000000"),
             ("GPU-abc", "GPU-abc"),
             ("domain 0\nunique_id 9004149066219862957\nhive_id 7\nx 1\n", "domain 0\nunique_id 0\nhive_id 0\nx 1\n"),
+            (
+                "é-8f6b6f9e-1111-2222-3333-444455556666éééééééé\n1-2-3-8F6B6F9E-1111-2222-3333-444455556666-",
+                "é-00000000-0000-0000-0000-000000000001éééééééé\n1-2-3-00000000-0000-0000-0000-000000000001-",
+            ),
+            ("a8f6b6f9e-1111-2222-3333-444455556666", "a8f6b6f9e-1111-2222-3333-444455556666"),
+            ("8f6b6f9e-1111-2222-3333-44445555666", "8f6b6f9e-1111-2222-3333-44445555666"),
             ("plain", "plain"),
         ] {
             assert_eq!(redactor.hide(text), hidden);
