@@ -15,7 +15,7 @@ use crate::host::{Host, Missing, Question};
 use crate::image::Image;
 use crate::nvidia_driver::file_version;
 use crate::python::environments::environments;
-use crate::python::packages::{Package, packages};
+use crate::python::packages::{Package, matters, packages};
 
 /// One copy.
 #[derive(Clone, Debug)]
@@ -162,14 +162,10 @@ pub(crate) fn in_environments(host: &dyn Host, below: &[Below]) -> Vec<Searched>
     let mut folders = Vec::new();
     for environment in environments(host) {
         let installed = packages(host, &environment);
-        for site in &environment.sites {
-            // One listing of the packages spares asking for each folder.
-            let there = host.list(site);
+        // Most environments hold nothing of the kind, and need not be asked for each folder.
+        let of_interest = installed.keys().any(|name| matters(name));
+        for site in environment.sites.iter().filter(|_| of_interest) {
             for below in below {
-                let first = below.folder.split('/').next().unwrap_or_default();
-                if !there.iter().any(|name| name.eq_ignore_ascii_case(first)) {
-                    continue;
-                }
                 let package = below.packages.iter().find_map(|name| installed.get(*name)).cloned();
                 let place = package.map_or(Place::Bundled, Place::Package);
                 folders.push(Searched { path: join(host, site, below.folder), place, site: Some(site.clone()) });

@@ -31,7 +31,7 @@ pub enum Question {
     System,
     /// The text of a regular file, 1 MiB at the most.
     Read(String),
-    /// The names in a directory, sorted, one a line.
+    /// The names in a directory, sorted, one a line; of a folder of Python packages those of their metadata alone.
     List(String),
     /// What stands at a path, in one line: `file`, `directory`, `char-device`, `fifo`, … then what this process may do
     /// with it (`rw`, `r`, `w` or `-`), then, for a character device, ` group=` and the group that may read and write it,

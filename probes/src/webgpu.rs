@@ -173,7 +173,12 @@ fn tell(
     facts.extend(wgpu.map(|wgpu| WGPU_VERSION.host(version(&wgpu), question)));
     let mut computations = Vec::new();
     for (number, adapter) in adapters.into_iter().enumerate() {
-        let subject = || Subject::Device(vulkan::device_id(adapter.pci.as_deref(), &adapter.name));
+        // Through Vulkan it is the device that Vulkan lists.
+        let id = match backend {
+            "vulkan" => vulkan::device_id(adapter.pci.as_deref(), &adapter.name),
+            _ => adapter.pci.clone().unwrap_or_else(|| format!("webgpu:{}", adapter.name)),
+        };
+        let subject = || Subject::Device(id.clone());
         if adapter.kind != SOFTWARE {
             let number = format!("{:04x}:{:04x}", adapter.vendor, adapter.device);
             facts.push(PCI_ID.of(subject(), Value::Text(number), question));

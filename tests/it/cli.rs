@@ -276,6 +276,6 @@ fn probes_can_be_chosen() {
     let asked: Vec<&str> =
         value["report"]["probes"].as_array().unwrap().iter().map(|probe| probe["name"].as_str().unwrap()).collect();
     assert_eq!(asked, ["environment", "machine", "bus", "opencl", "python"]);
-    let skipped = doctor(&["--skip", "vulkan,opencl", "--json"]);
+    let skipped = doctor(&["--skip", "vulkan,webgpu,opencl", "--json"]);
     assert!(!skipped.out.contains("llvmpipe"));
 }

@@ -290,6 +290,9 @@ fn list(path: &Path) -> Answer {
     let entries = fs::read_dir(path).map_err(|error| missing(&error))?;
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    // What else somebody keeps among the packages is nobody's business, and would make recordings long.
+    let of_packages = path.file_name().is_some_and(|name| name == "site-packages" || name == "dist-packages");
+    names.retain(|name| !of_packages || name.ends_with("-info"));
     names.sort();
     Ok(names.join("\n"))
 }
