@@ -39,6 +39,7 @@ pub static PROBE: Probe = Probe {
         &CUDA_VISIBLE_DEVICES,
         &CUDA_RUNTIME,
         &CUDA_RUNTIME_COPY,
+        &CUDA_RUNTIME_SAYS,
         &CUDA_TOOLKIT,
         &NVCC,
     ],
@@ -96,6 +97,12 @@ static CUDA_RUNTIME_COPY: Key = Key::new(
     Kind::Version,
     Scope::Library,
     "Version of a `libcudart` that a Python package brings, by that package.",
+);
+static CUDA_RUNTIME_SAYS: Key = Key::new(
+    "cuda-runtime-says",
+    Kind::Version,
+    Scope::Library,
+    "What such a `libcudart` tells of itself (`cudaRuntimeGetVersion`), as in `12.9`.",
 );
 static CUDA_TOOLKIT: Key = Key::new(
     "cuda-toolkit",
@@ -188,7 +195,7 @@ fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
         .and_then(|json| serde_json::from_str::<Driver>(&json).map_err(|error| Missing::Garbled(error.to_string())));
     facts.push(CUDA_STATUS.host(driver.as_ref().map(|_| Value::from("working")).or_else(status), &question));
     let Ok(driver) = driver else { return };
-    let speaks = format!("{}.{}", driver.version / 1000, driver.version % 1000 / 10);
+    let speaks = dotted(driver.version);
     facts.push(CUDA_DRIVER_API.host(version(&speaks), &question));
     let addresses: Vec<Option<String>> =
         driver.devices.iter().map(|device| device.pci.as_deref().and_then(pci_address)).collect();
@@ -230,6 +237,11 @@ fn computation(number: usize, library: Option<&str>) -> Question {
         probe: PROBE.name.to_owned(),
         arguments: words.into_iter().flatten().collect(),
     })
+}
+
+/// `12.4` of CUDA's 12040: 1000 × major + 10 × minor.
+fn dotted(number: i32) -> String {
+    format!("{}.{}", number / 1000, number % 1000 / 10)
 }
 
 /// The error numbers of the driver API in words; what is no error number stays missing.

@@ -22,6 +22,7 @@ mod python;
 mod python_scale;
 mod real_accelerators;
 mod real_compute;
+mod real_cuda;
 mod real_cudnn;
 mod real_directml;
 mod real_drivers;

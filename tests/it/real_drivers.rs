@@ -89,6 +89,34 @@ fn opencl_devices_equal_those_of_clinfo() {
 }
 
 #[test]
+fn rusticl_lists_what_clinfo_lists_and_computes_right() {
+    let Ok(manifest) = std::fs::read_to_string("/etc/OpenCL/vendors/rusticl.icd") else {
+        return lacks("rusticl (package mesa-opencl-icd)");
+    };
+    let folder = Folder::new("rusticl");
+    folder.write("vendors/rusticl.icd", &manifest);
+    // Its CPU device is off unless it is asked for.
+    let settings = [("OCL_ICD_VENDORS", folder.path("vendors")), ("RUSTICL_ENABLE", "llvmpipe".into())];
+    let mut clinfo = Command::new("clinfo");
+    let Ok(listed) = clinfo.arg("--raw").envs(settings.clone()).env("HOME", &folder.0).output() else {
+        return lacks("clinfo");
+    };
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let theirs = |key: &str| {
+        let line = listed.lines().find_map(|line| Some(line.split_once(key)?.1.trim().to_owned()));
+        line.unwrap_or_else(|| panic!("no {key} in {listed}"))
+    };
+    let diagnosis = json(tool(&["doctor", "--json", "--only", "opencl", "--deep"]).envs(settings));
+    let facts = diagnosis["report"]["facts"].as_array().unwrap();
+    let ours = |key: &str| facts.iter().find(|fact| fact["key"] == key).unwrap_or_else(|| panic!("no {key}"));
+    assert_eq!(ours("opencl-device")["value"], theirs("CL_DEVICE_NAME"));
+    assert_eq!(ours("opencl-driver")["value"], theirs("CL_DRIVER_VERSION"));
+    assert_eq!(ours("opencl-compute")["value"], "right");
+    let opencl = system(&diagnosis, "opencl");
+    assert_eq!((&opencl["state"], &opencl["rung"]), (&"software-only".into(), &"compute".into()));
+}
+
+#[test]
 fn a_machine_with_cpu_drivers_alone_is_healthy_and_has_no_gpu() {
     if !has_lavapipe() {
         return;

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 
 use libloading::Library;
 
-use super::{Device, Driver};
+use super::{Device, Driver, packages};
 use crate::bus::{luid_text, uuid_text};
 use crate::child::reason;
 use crate::compute;
@@ -29,6 +29,11 @@ const PTX: &str = concat!(include_str!("square.ptx"), "\0");
 const BLOCK: usize = 64;
 
 pub(super) fn answer(query: &Query) -> Answer {
+    if let [word, path] = query.arguments.as_slice()
+        && word == packages::WORD
+    {
+        return runtime_version(path);
+    }
     let mut arguments = query.arguments.iter();
     let computes_on = match compute::is_asked(query) {
         true => arguments.nth(1).and_then(|number| number.parse().ok()),
@@ -115,6 +120,20 @@ unsafe fn luid(library: &Library, handle: c_int) -> Option<String> {
         let (mut bytes, mut mask) = ([0; 8], 0);
         (call(&mut bytes, &mut mask, handle) == 0).then(|| luid_text(bytes)).flatten()
     }
+}
+
+/// What a runtime tells of itself, without a call that opens the driver.
+fn runtime_version(path: &str) -> Answer {
+    // SAFETY: as in `answer`.
+    let library = ManuallyDrop::new(unsafe { Library::new(path) }.map_err(|error| Missing::Garbled(reason(&error)))?);
+    let mut version = 0;
+    // SAFETY: the signature is that of cuda_runtime_api.h; the pointer is to a local that outlives the call.
+    let code = unsafe {
+        let get: unsafe extern "system" fn(*mut c_int) -> c_int = symbol(&library, b"cudaRuntimeGetVersion\0")?;
+        get(&mut version)
+    };
+    check("cudaRuntimeGetVersion", code)?;
+    Ok(version.to_string())
 }
 
 /// Computes on one device; `cuInit` was called.
