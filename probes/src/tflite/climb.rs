@@ -81,7 +81,9 @@ fn by_delegates(report: &Report, path: &str, copy: &str, accelerators: &[String]
                     format!("{copy}, whose GPU accelerator ({kind}) has something to compute with: {}", climbed.detail);
                 return Climb::new(State::Working, Rung::Initialise, detail);
             }
-            obstacle.get_or_insert_with(|| format!("; its GPU accelerator ({kind}) finds none: {}", climbed.detail));
+            let state = climbed.state.name().replace('-', " ");
+            obstacle
+                .get_or_insert_with(|| format!("; its GPU accelerator ({kind}) has no GPU: {kind} is {state} here"));
         }
     }
     let detail = format!("{copy} computes on the processor (XNNPACK){}", obstacle.unwrap_or_default());
