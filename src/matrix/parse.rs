@@ -1,6 +1,7 @@
 //! From files to a [`Matrix`], with errors that name file, line and column.
 
 use std::fmt;
+use std::thread;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -36,12 +37,12 @@ pub fn embedded() -> Result<Matrix, Vec<Problem>> {
 }
 
 /// A matrix from files: the path below the matrix folder with `/` between its parts, and the text.
-pub fn load<T: AsRef<str>>(files: impl IntoIterator<Item = (String, T)>) -> Result<Matrix, Vec<Problem>> {
+pub fn load<T: AsRef<str> + Sync>(files: impl IntoIterator<Item = (String, T)>) -> Result<Matrix, Vec<Problem>> {
     let files: Vec<(String, T)> = files.into_iter().collect();
     let mut matrix = Matrix::default();
     let mut problems = Vec::new();
-    for (path, text) in &files {
-        if let Err(problem) = read(&mut matrix, path, text.as_ref()) {
+    for ((path, text), read) in files.iter().zip(read_all(&files)) {
+        if let Err(problem) = read.and_then(|file| add(&mut matrix, file, path, text.as_ref())) {
             problems.push(problem);
         }
     }
@@ -62,12 +63,63 @@ struct Sources {
     source: Vec<Source>,
 }
 
-fn read(matrix: &mut Matrix, path: &str, text: &str) -> Result<(), Problem> {
+/// What a file turned out to hold.
+enum File {
+    Sources(Vec<Source>),
+    System(System),
+    Topic(Topic),
+    Product(Product),
+    Rule(Rule),
+}
+
+/// Reads all files, in their order. Reading is most of what a start costs, so two threads share it.
+fn read_all<T: AsRef<str> + Sync>(files: &[(String, T)]) -> Vec<Result<File, Problem>> {
+    let read_these =
+        |files: &[(String, T)]| -> Vec<_> { files.iter().map(|(path, text)| read(path, text.as_ref())).collect() };
+    let all: usize = files.iter().map(|(_, text)| text.as_ref().len()).sum();
+    let mut before = 0;
+    let middle = files.iter().position(|(_, text)| {
+        before += text.as_ref().len();
+        before * 2 > all
+    });
+    let (first, second) = files.split_at(middle.unwrap_or(0));
+    thread::scope(|scope| {
+        let beside = thread::Builder::new().spawn_scoped(scope, || read_these(second));
+        let mut read = read_these(first);
+        // Where no more threads may be started, one half waits for the other.
+        read.extend(match beside.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(rest)) => rest,
+            _ => read_these(second),
+        });
+        read
+    })
+}
+
+fn read(path: &str, text: &str) -> Result<File, Problem> {
     let parts: Vec<&str> = path.split('/').collect();
     let id = |file: &str| file.trim_end_matches(".toml").to_owned();
-    match parts.as_slice() {
-        ["sources.toml"] => {
-            for source in parse::<Sources>(path, text)?.source {
+    Ok(match parts.as_slice() {
+        ["sources.toml"] => File::Sources(parse::<Sources>(path, text)?.source),
+        ["systems", file] => File::System(System { id: id(file), ..parse(path, text)? }),
+        ["topics", file] => File::Topic(Topic { id: id(file), ..parse(path, text)? }),
+        ["products", file] => File::Product(Product { id: id(file), ..parse(path, text)? }),
+        ["rules", area, file] => File::Rule(Rule { id: id(file), area: (*area).to_owned(), ..parse(path, text)? }),
+        _ => {
+            return Err(Problem {
+                file: path.to_owned(),
+                place: None,
+                message: "no such place: expected sources.toml, systems/ID.toml, topics/ID.toml, products/ID.toml or \
+                          rules/AREA/ID.toml"
+                    .to_owned(),
+            });
+        }
+    })
+}
+
+fn add(matrix: &mut Matrix, file: File, path: &str, text: &str) -> Result<(), Problem> {
+    match file {
+        File::Sources(sources) => {
+            for source in sources {
                 let twice = Problem {
                     file: path.to_owned(),
                     place: text.find(&format!("id = \"{}\"", source.id)).map(|at| place(text, at)),
@@ -78,21 +130,10 @@ fn read(matrix: &mut Matrix, path: &str, text: &str) -> Result<(), Problem> {
                 }
             }
         }
-        ["systems", file] => matrix.systems.push(System { id: id(file), ..parse(path, text)? }),
-        ["topics", file] => matrix.topics.push(Topic { id: id(file), ..parse(path, text)? }),
-        ["products", file] => matrix.products.push(Product { id: id(file), ..parse(path, text)? }),
-        ["rules", area, file] => {
-            matrix.rules.push(Rule { id: id(file), area: (*area).to_owned(), ..parse(path, text)? });
-        }
-        _ => {
-            return Err(Problem {
-                file: path.to_owned(),
-                place: None,
-                message: "no such place: expected sources.toml, systems/ID.toml, topics/ID.toml, products/ID.toml or \
-                          rules/AREA/ID.toml"
-                    .to_owned(),
-            });
-        }
+        File::System(system) => matrix.systems.push(system),
+        File::Topic(topic) => matrix.topics.push(topic),
+        File::Product(product) => matrix.products.push(product),
+        File::Rule(rule) => matrix.rules.push(rule),
     }
     Ok(())
 }
