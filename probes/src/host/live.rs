@@ -166,7 +166,7 @@ impl Live {
         };
         let mut command = std::process::Command::new(&self.executable);
         command.arg(child::SUBCOMMAND).arg(&query.probe);
-        command.args(query.arguments.iter().map(|argument| self.redactor.reveal(argument)));
+        command.args(query.arguments.iter().map(|argument| absolute(self.redactor.reveal(argument))));
         command.envs(query.environment.iter().map(|(name, value)| (name, self.redactor.reveal(value))));
         self.isolate(command, time, Expected::Answer)
     }
@@ -253,6 +253,16 @@ impl Host for Live {
             Err(Missing::Garbled(what)) => Err(Missing::Garbled(self.redactor.hide(&what))),
             Err(missing) => Err(missing),
         }
+    }
+}
+
+/// A path below the working directory, in full: a child has another one. Everything else stays as it is.
+fn absolute(argument: String) -> PathBuf {
+    let path = PathBuf::from(argument);
+    let below = path.is_relative() && path.components().count() > 1 && path.exists();
+    match below.then(|| std::path::absolute(&path)) {
+        Some(Ok(absolute)) => absolute,
+        _ => path,
     }
 }
 
