@@ -340,3 +340,18 @@ fn variable(name: &str) -> Answer {
         (true, Err(std::env::VarError::NotUnicode(_))) => Err(Missing::Garbled("not UTF-8 text".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_finds_what_lies_below_the_working_directory() {
+        for (argument, is_absolute) in
+            [("src/lib.rs", true), ("compute", false), ("src", false), ("libcuda.so.1", false), ("not/there", false)]
+        {
+            let path = absolute(argument.to_owned());
+            assert_eq!((path.is_absolute(), path.ends_with(argument)), (is_absolute, true), "{argument}");
+        }
+    }
+}
