@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 
 use crate::fact::{Fact, Report, Subject, Value};
-use crate::host::{Host, Question};
+use crate::host::{Host, Missing, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::python::environments::{Environment, environments};
 use crate::python::packages::{Package, packages};
-use crate::python::{PACKAGE_ARCHITECTURES, PACKAGE_MISSING_LIBRARIES, PACKAGE_VERSION, PACKAGE_WANTS_FIRST};
+use crate::python::{
+    ENVIRONMENT_PACKAGES, ENVIRONMENT_ROLE, PACKAGE_ARCHITECTURES, PACKAGE_MISSING_LIBRARIES, PACKAGE_VERSION,
+    PACKAGE_WANTS_FIRST,
+};
 use crate::resolve::{is_of_a_driver, unresolved};
 
 /// A framework's package where it is installed.
@@ -117,10 +120,14 @@ pub(crate) fn climb(report: &Report, names: &[&str]) -> Climb {
     };
     // Environments stand in the order in which they count; of several names in one, the first of ours.
     let Some(subject) = copies().next() else {
+        if let Some((folder, missing)) = closed(report) {
+            let detail = format!("whether {folder} has it is not known: {missing}");
+            return Climb::none(State::Unknown, detail);
+        }
         return match report.all("environment-packages").next() {
             Some(_) => Climb::new(State::NotInstalled, Rung::Library, "in no Python environment that was looked at"),
             None => match report.all("python").next().map(|fact| &fact.value) {
-                Some(Err(crate::host::Missing::NotFound)) => {
+                Some(Err(Missing::NotFound)) => {
                     Climb::new(State::NotInstalled, Rung::Library, "there is no Python here")
                 }
                 _ => Climb::none(State::Unknown, "no Python environment is known"),
@@ -142,6 +149,17 @@ pub(crate) fn climb(report: &Report, names: &[&str]) -> Climb {
         .with("cuda", text("package-cuda"))
         .with("cudnn", text("package-cudnn"))
         .with("rocm", text("package-rocm"))
+}
+
+/// The environment in use or named whose packages could not be listed.
+fn closed(report: &Report) -> Option<(&str, &Missing)> {
+    report.all(ENVIRONMENT_PACKAGES.name).find_map(|fact| match (&fact.subject, &fact.value) {
+        (Subject::Environment(folder), Err(missing)) if *missing != Missing::NotFound => {
+            let role = report.about(&fact.subject, ENVIRONMENT_ROLE.name).map(Value::to_string);
+            matches!(role.as_deref(), Some("active" | "named")).then_some((folder.as_str(), missing))
+        }
+        _ => None,
+    })
 }
 
 fn by_build(report: &Report, copy: &str, build: &str) -> Climb {
@@ -175,5 +193,33 @@ fn by_build(report: &Report, copy: &str, build: &str) -> Climb {
         "metal" => on("apple-coreml-mps", "Metal"),
         "cpu" => Climb::new(State::SoftwareOnly, Rung::Load, format!("{copy}, a build for the processor alone")),
         _ => Climb::none(State::Unknown, format!("{copy}; what it was built for could not be read")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::host::recording::Recording;
+
+    #[test]
+    fn of_packages_that_must_not_be_listed_nobody_says_that_they_are_not_there() {
+        for (missing, state) in [(Missing::Denied, State::Unknown), (Missing::NotFound, State::NotInstalled)] {
+            let mut host = Recording::of(
+                String::new(),
+                "test",
+                [
+                    (Question::System, Ok("linux x86_64".to_owned())),
+                    (Question::Env("VIRTUAL_ENV".into()), Ok("/e".into())),
+                    (Question::Read("/e/pyvenv.cfg".into()), Ok("version = 3.12.1".into())),
+                    (Question::List("/e/lib".into()), Ok("python3.12".into())),
+                    (Question::List("/e/lib/python3.12/site-packages".into()), Err(missing)),
+                ],
+            );
+            host.complete = true;
+            let facts = (crate::python::PROBE.ask)(&host);
+            let climb = climb(&Report { probes: Vec::new(), facts }, &["torch"]);
+            assert_eq!(climb.state, state, "{}", climb.detail);
+        }
     }
 }

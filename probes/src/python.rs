@@ -8,6 +8,7 @@
 //! References: PEP 405, PEP 503, PEP 508, PEP 514, the specification of installed projects.
 
 pub(crate) mod environments;
+mod installer;
 pub(crate) mod packages;
 mod requirement;
 
@@ -29,6 +30,8 @@ pub static PROBE: Probe = Probe {
         &ENVIRONMENT_ROLE,
         &ENVIRONMENT_PYTHON,
         &ENVIRONMENT_INTERPRETER,
+        &ENVIRONMENT_INSTALL,
+        &ENVIRONMENT_UNINSTALL,
         &ENVIRONMENT_PACKAGES,
         &PACKAGE_VERSION,
         &PACKAGE_LACKS,
@@ -41,6 +44,7 @@ pub static PROBE: Probe = Probe {
         &PACKAGE_WANTS_FIRST,
         &LIBRARY_ENVIRONMENT,
         &LIBRARY_INTERPRETER,
+        &LIBRARY_INSTALL,
     ],
     ask,
     climb: None,
@@ -72,7 +76,19 @@ static ENVIRONMENT_PYTHON: Key =
     Key::new("environment-python", Kind::Version, Scope::Environment, "Version of the environment's Python.");
 static ENVIRONMENT_INTERPRETER: Key =
     Key::new("environment-interpreter", Kind::Text, Scope::Environment, "Path of the environment's interpreter.");
-static ENVIRONMENT_PACKAGES: Key = Key::new(
+static ENVIRONMENT_INSTALL: Key = Key::new(
+    "environment-install",
+    Kind::Text,
+    Scope::Environment,
+    "The command that installs packages into the environment, up to their names: its pip, or uv where uv made it without one.",
+);
+static ENVIRONMENT_UNINSTALL: Key = Key::new(
+    "environment-uninstall",
+    Kind::Text,
+    Scope::Environment,
+    "The command that removes packages from the environment, up to their names.",
+);
+pub(crate) static ENVIRONMENT_PACKAGES: Key = Key::new(
     "environment-packages",
     Kind::Set,
     Scope::Environment,
@@ -128,6 +144,12 @@ pub(crate) static LIBRARY_INTERPRETER: Key = Key::new(
     Scope::Library,
     "Path of the interpreter of the Python environment that a library is in.",
 );
+pub(crate) static LIBRARY_INSTALL: Key = Key::new(
+    "library-install",
+    Kind::Text,
+    Scope::Library,
+    "The command that installs packages into the Python environment of a library, up to their names.",
+);
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
     let all = environments(host);
@@ -160,13 +182,28 @@ fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<F
     facts.push(ENVIRONMENT_KIND.of(subject(), Value::from(environment.kind), origin));
     facts.push(ENVIRONMENT_ROLE.of(subject(), Value::from(environment.role.word()), origin));
     facts.push(ENVIRONMENT_PYTHON.of(subject(), environment.version.0.clone(), &environment.version.1));
-    facts.push(ENVIRONMENT_INTERPRETER.of(subject(), Value::Text(environment.interpreter.clone()), origin));
+    if environment.kind == "none" {
+        return facts.push(ENVIRONMENT_INTERPRETER.of(subject(), Missing::NotFound, origin));
+    }
+    let interpreter = &environment.interpreter;
+    facts.push(ENVIRONMENT_INTERPRETER.of(subject(), Value::Text(interpreter.clone()), origin));
+    facts.push(ENVIRONMENT_INSTALL.of(subject(), Value::Text(environment.install()), origin));
+    let uninstall = environment.installer.uninstall(interpreter);
+    facts.push(ENVIRONMENT_UNINSTALL.of(subject(), Value::Text(uninstall), origin));
     let installed = packages(host, environment);
     let python = environment.version.0.as_ref().map(ToString::to_string).unwrap_or_default();
     let ours: Vec<_> = installed.values().filter(|package| matters(&package.name)).collect();
     let site = environment.sites.first().map_or_else(|| origin.clone(), |site| Question::List(site.clone()));
-    let names = ours.iter().map(|package| package.name.clone()).collect();
-    facts.push(ENVIRONMENT_PACKAGES.of(subject(), Value::Set(names), &site));
+    let names: Vec<String> = ours.iter().map(|package| package.name.clone()).collect();
+    // Where a folder cannot be read, nothing is said to be missing from it.
+    let closed = environment.sites.iter().map(|site| Question::List(site.clone())).find_map(|site| {
+        let missing = host.ask(&site).err()?;
+        Some((missing, site))
+    });
+    facts.push(match closed.filter(|_| names.is_empty()) {
+        Some((missing, site)) => ENVIRONMENT_PACKAGES.of(subject(), missing, &site),
+        None => ENVIRONMENT_PACKAGES.of(subject(), Value::Set(names), &site),
+    });
     for package in ours {
         let subject = || Subject::Package { environment: environment.root.clone(), name: package.name.clone() };
         let listed = Question::List(package.site.clone());

@@ -129,10 +129,25 @@ fn recommendation(case: &Case<'_>, system: &System, setup: &Setup) -> Recommenda
     }
 }
 
+/// Whether the environment that is active has no pip of its own, but uv, which finds that environment by itself.
+fn active_is_without_pip(case: &Case<'_>) -> bool {
+    let report = case.ground.report;
+    let active = report.all("environment-role").find(|fact| fact.value == Ok(Value::from("active")));
+    let install = active.and_then(|fact| report.about(&fact.subject, "environment-install"));
+    install.is_some_and(|command| command.to_string().starts_with("uv pip install"))
+}
+
 /// The commands with a virtual environment made first, where they would install into the system's own Python: Debian's
 /// and Ubuntu's refuse that (PEP 668), and elsewhere it is a bad idea.
 fn in_an_environment(case: &Case<'_>, commands: &[String]) -> Vec<String> {
     const INSTALL: &str = "python3 -m pip install";
+    if active_is_without_pip(case) {
+        let by_uv = |command: &String| match command.split_once(" -m pip install ") {
+            Some(("python3" | "python" | "py", packages)) => format!("uv pip install {packages}"),
+            _ => command.clone(),
+        };
+        return commands.iter().map(by_uv).collect();
+    }
     if case.environment == Some(Environment::Windows) && case.ground.report.text("python-environment") != "system" {
         // The launcher `py` goes past an environment that is active.
         let active = case.ground.report.host("python-environment").is_some();

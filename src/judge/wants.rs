@@ -334,12 +334,14 @@ pub(super) fn requirement(case: &Case<'_>, spec: &Spec) -> Result<Requirement, M
         let found = outcome(climb.state, spec.part);
         if found != Outcome::Holds {
             let hint = match climb.state {
-                State::SoftwareOnly => {
+                // `onnxruntime-gpu` is not asked for by who would take the processor.
+                State::SoftwareOnly if !asks_for_cuda(spec) => {
                     format!("; `{}` asks for an accelerator, `{}:cpu` would accept this", spec.name, spec.name)
                 }
                 _ => String::new(),
             };
-            return done(found, format!("{} is {}: {}{hint}", system.name, climb.state, climb.detail));
+            let state = climb.state.name().replace('-', " ");
+            return done(found, format!("{} is {state}: {}{hint}", system.name, climb.detail));
         }
         let Some(range) = &spec.range else { return done(found, format!("{}: {}", climb.state, climb.detail)) };
         let version = MAIN_VERSIONS.iter().find_map(|part| climb.versions.get(*part));

@@ -194,8 +194,8 @@ fn entry(view: &mut View, diagnosis: &Diagnosis, system: &System) {
 /// The environments that hold something of interest; the rest in one line.
 fn environments(view: &mut View, diagnosis: &Diagnosis) {
     let (with, without): (Vec<_>, Vec<_>) =
-        diagnosis.environments.iter().partition(|one| !one.packages.is_empty() || one.role == "named");
-    if with.is_empty() {
+        diagnosis.environments.iter().partition(|one| !one.packages.is_empty() || one.role != "other");
+    if with.iter().all(|one| one.packages.is_empty() && one.role == "active") {
         return;
     }
     view.heading(2, "Python environments");
@@ -210,7 +210,11 @@ fn environments(view: &mut View, diagnosis: &Diagnosis) {
             packages.push(format!("{} of NVIDIA's (nvidia-*)", brought.len()));
         }
         let head = Span::new(&environment.path, Tone::Strong);
-        let kind = Span::new(format!(" ({}{role}{python})", environment.kind), Tone::Quiet);
+        let kind = match environment.kind.as_str() {
+            "none" => format!(" ({})", environment.role),
+            kind => format!(" ({kind}{role}{python})"),
+        };
+        let kind = Span::new(kind, Tone::Quiet);
         let packages = match (environment.kind.as_str(), packages.is_empty()) {
             ("none", _) => "no Python environment is there".to_owned(),
             (_, true) => "no package of interest".to_owned(),

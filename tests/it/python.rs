@@ -90,7 +90,7 @@ fn a_missing_cudnn_is_named_with_who_wants_it_and_who_would_bring_it() {
     let interpreter = folder.path("venv/bin/python3").display().to_string();
     for (finding, wants, brings) in [
         (torch, "torch", format!("{interpreter} -m pip install torch==2.6.0+cu124 nvidia-cudnn-cu12")),
-        (provider, "onnxruntime-gpu", format!("{interpreter} -m pip install 'nvidia-cudnn-cu12>=9,<10'")),
+        (provider, "onnxruntime-gpu", format!("{interpreter} -m pip install \"nvidia-cudnn-cu12>=9,<10\"")),
     ] {
         assert_eq!(finding["severity"], "error");
         let message = finding["message"].as_str().unwrap();

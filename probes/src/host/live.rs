@@ -166,7 +166,7 @@ impl Live {
         };
         let mut command = std::process::Command::new(&self.executable);
         command.arg(child::SUBCOMMAND).arg(&query.probe);
-        command.args(query.arguments.iter().map(|argument| self.redactor.reveal(argument)));
+        command.args(query.arguments.iter().map(|argument| absolute(self.redactor.reveal(argument))));
         command.envs(query.environment.iter().map(|(name, value)| (name, self.redactor.reveal(value))));
         self.isolate(command, time, Expected::Answer)
     }
@@ -256,6 +256,16 @@ impl Host for Live {
     }
 }
 
+/// A path below the working directory, in full: a child has another one. Everything else stays as it is.
+fn absolute(argument: String) -> PathBuf {
+    let path = PathBuf::from(argument);
+    let below = path.is_relative() && path.components().count() > 1 && path.exists();
+    match below.then(|| std::path::absolute(&path)) {
+        Some(Ok(absolute)) => absolute,
+        _ => path,
+    }
+}
+
 fn missing(error: &io::Error) -> Missing {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Missing::NotFound,
@@ -328,5 +338,20 @@ fn variable(name: &str) -> Answer {
         (true, Ok(value)) => Ok(value),
         (true, Err(std::env::VarError::NotPresent)) => Err(Missing::NotFound),
         (true, Err(std::env::VarError::NotUnicode(_))) => Err(Missing::Garbled("not UTF-8 text".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_finds_what_lies_below_the_working_directory() {
+        for (argument, is_absolute) in
+            [("src/lib.rs", true), ("compute", false), ("src", false), ("libcuda.so.1", false), ("not/there", false)]
+        {
+            let path = absolute(argument.to_owned());
+            assert_eq!((path.is_absolute(), path.ends_with(argument)), (is_absolute, true), "{argument}");
+        }
     }
 }

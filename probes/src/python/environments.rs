@@ -5,10 +5,14 @@
 //! References: PEP 405 (`pyvenv.cfg`), PEP 514 (registry of Windows), PEP 370 (packages of the user), the manuals of conda, uv,
 //! pyenv and pipx for their folders, and Microsoft's for the Store's.
 
+use std::collections::HashSet;
+
+use super::installer::Installer;
 use super::packages::Package;
-use super::{LIBRARY_ENVIRONMENT, LIBRARY_INTERPRETER};
+use super::{LIBRARY_ENVIRONMENT, LIBRARY_INSTALL, LIBRARY_INTERPRETER};
 use crate::fact::{Fact, Subject, Value, version};
 use crate::host::{Host, Missing, Question};
+use crate::version::Version;
 
 /// A Python environment.
 #[derive(Clone, Debug)]
@@ -25,8 +29,10 @@ pub(crate) struct Environment {
     pub origin: Question,
     /// Its version, and the question that told.
     pub version: (Result<Value, Missing>, Question),
-    /// Its folders of packages in the order in which Python looks into them.
+    /// Its folders of packages in the order in which Python looks into them, those that cannot be read included.
     pub sites: Vec<String>,
+    /// What installs packages into it.
+    pub installer: Installer,
 }
 
 /// How an environment came to be looked at.
@@ -53,12 +59,18 @@ impl Role {
 
 impl Environment {
     /// What rules need to know of the environment that a library is in.
-    pub(crate) fn facts_of_library(&self, path: &str) -> [Fact; 2] {
+    pub(crate) fn facts_of_library(&self, path: &str) -> [Fact; 3] {
         let subject = || Subject::Library(path.to_owned());
         [
             LIBRARY_ENVIRONMENT.of(subject(), Value::from(self.role.word()), &self.origin),
             LIBRARY_INTERPRETER.of(subject(), Value::Text(self.interpreter.clone()), &self.origin),
+            LIBRARY_INSTALL.of(subject(), Value::Text(self.install()), &self.origin),
         ]
+    }
+
+    /// The command that installs packages here, up to their names.
+    pub(crate) fn install(&self) -> String {
+        self.installer.install(&self.interpreter)
     }
 
     /// A package of this environment as people name it: name, version and environment.
@@ -78,19 +90,23 @@ pub(crate) fn environments(host: &dyn Host) -> Vec<Environment> {
     let places = Places { host, windows: host.is_windows() };
     let mut found: Vec<Environment> = Vec::new();
     for candidate in places.candidates() {
+        // What comes first is what a command would use, whether or not the user named it, too.
+        let active = candidate.used && !found.iter().any(|environment| environment.role == Role::Active);
+        let known = found.iter_mut().find(|environment| places.same(&environment.root, &candidate.root));
+        if let Some(known) = known {
+            if active && known.kind != "none" {
+                known.role = Role::Active;
+            }
+            continue;
+        }
         if found.len() >= MOST {
             break;
         }
-        let known = found.iter().any(|environment| places.same(&environment.root, &candidate.root));
-        if !known && let Some(environment) = places.environment(candidate) {
+        if let Some(mut environment) = places.environment(candidate) {
+            if active {
+                environment.role = Role::Active;
+            }
             found.push(environment);
-        }
-    }
-    // What comes first is what a command would use, unless the user named it for this run alone.
-    if !found.iter().any(|environment| environment.role == Role::Active) {
-        let on_path = |environment: &&mut Environment| environment.origin == Question::Env("PATH".to_owned());
-        if let Some(first) = found.iter_mut().find(on_path) {
-            first.role = Role::Active;
         }
     }
     found.sort_by_key(|environment| environment.role != Role::Active);
@@ -102,8 +118,20 @@ struct Candidate {
     root: String,
     kind: Option<&'static str>,
     role: Role,
+    /// Whether a command would use it, where nothing of the kind comes before.
+    used: bool,
     origin: Question,
 }
+
+impl Candidate {
+    /// One that no command uses by itself.
+    fn other(root: String, kind: Option<&'static str>, origin: Question) -> Candidate {
+        Candidate { root, kind, role: Role::Other, used: false, origin }
+    }
+}
+
+/// Where the Store's Pythons keep packages, each in a folder named after itself.
+const STORE: &str = r"~\AppData\Local\Packages";
 
 struct Places<'a> {
     host: &'a dyn Host,
@@ -134,20 +162,20 @@ impl Places<'_> {
         let mut found = Vec::new();
         for (variable, kind) in [("VIRTUAL_ENV", "venv"), ("CONDA_PREFIX", "conda")] {
             if let Some(root) = self.host.env(variable).filter(|root| !root.is_empty()) {
-                let role = if found.is_empty() { Role::Active } else { Role::Other };
-                found.push(Candidate { root, kind: Some(kind), role, origin: Question::Env(variable.to_owned()) });
+                let origin = Question::Env(variable.to_owned());
+                found.push(Candidate { used: true, ..Candidate::other(self.written(&root), Some(kind), origin) });
             }
         }
         let told = Question::Told("python".to_owned());
         for path in self.host.ask(&told).unwrap_or_default().lines() {
-            let root = self.root_of(path).unwrap_or_else(|| path.to_owned());
-            found.push(Candidate { root, kind: None, role: Role::Named, origin: told.clone() });
+            let root = self.root_of_named(&self.written(path));
+            found.push(Candidate { role: Role::Named, ..Candidate::other(root, None, told.clone()) });
         }
         found.extend(self.on_search_path());
         let beside = self.join(".venv", "pyvenv.cfg");
         let origin = Question::Node(beside);
         if self.host.ask(&origin).is_ok() {
-            found.push(Candidate { root: ".venv".to_owned(), kind: Some("venv"), role: Role::Other, origin });
+            found.push(Candidate::other(".venv".to_owned(), Some("venv"), origin));
         }
         found.extend(self.in_folders_of_tools());
         found.extend(self.registered());
@@ -170,42 +198,91 @@ impl Places<'_> {
         }
     }
 
+    /// The same where a link is followed: one from elsewhere leads to the installation; one within an environment leads out of it.
+    fn root_behind(&self, interpreter: &str) -> Option<String> {
+        let own = self.root_of(interpreter);
+        if own.as_deref().is_some_and(|root| self.host.exists(&self.join(root, "pyvenv.cfg"))) {
+            return own;
+        }
+        let node = self.host.node(interpreter).ok();
+        let target = node.as_deref().and_then(|node| Some(node.split_once(" -> ")?.1));
+        target.and_then(|target| self.root_of(target)).or(own)
+    }
+
+    /// What the user means by a path: an environment's folder, its folder of programs, or an interpreter.
+    fn root_of_named(&self, path: &str) -> String {
+        let separator = if self.windows { '\\' } else { '/' };
+        let path = path.trim_end_matches(separator);
+        if let Some((shims, _)) = path.rsplit_once(separator)
+            && let Some(root) = self.root_of_shims(shims)
+            && let Some(chosen) = self.chosen_by_pyenv(root).into_iter().next()
+        {
+            return chosen;
+        }
+        let programs = |folder: &str| match path.rsplit_once(separator) {
+            Some((root, last)) if last.eq_ignore_ascii_case(folder) => {
+                self.host.exists(&self.join(root, "pyvenv.cfg")).then(|| root.to_owned())
+            }
+            _ => None,
+        };
+        let folder = if self.windows { "scripts" } else { "bin" };
+        self.root_behind(path).or_else(|| programs(folder)).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// A path as this system writes it: Git's shell for Windows has the other slashes.
+    fn written(&self, path: &str) -> String {
+        if self.windows { path.replace('/', r"\") } else { path.to_owned() }
+    }
+
+    /// pyenv's folder, where this is the one of its scripts.
+    fn root_of_shims<'a>(&self, folder: &'a str) -> Option<&'a str> {
+        folder.trim_end_matches('/').strip_suffix("/shims").filter(|root| root.ends_with("pyenv"))
+    }
+
+    /// The installations that pyenv's scripts choose, by the first of its files that is there: one version a line, or `system`.
+    fn chosen_by_pyenv(&self, root: &str) -> Vec<String> {
+        let files = [".python-version".to_owned(), format!("{root}/version")];
+        let text = files.iter().find_map(|file| self.host.read(file).ok()).unwrap_or_default();
+        let parent = format!("{root}/versions");
+        let installed = self.host.list(&parent);
+        let names = text.lines().map(str::trim).filter(|name| !name.is_empty() && !name.starts_with('#'));
+        let chosen = names.filter_map(|name| {
+            if installed.is_empty() || installed.iter().any(|one| one == name) {
+                return Some(name.to_owned());
+            }
+            // `3.12` is the newest of these.
+            let newer = installed.iter().filter(|one| one.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
+            newer.filter_map(|one| Some((one.parse::<Version>().ok()?, one))).max().map(|(_, one)| one.clone())
+        });
+        chosen.map(|name| format!("{parent}/{name}")).collect()
+    }
+
     fn on_search_path(&self) -> Vec<Candidate> {
         let mut found = Vec::new();
         let origin = Question::Env("PATH".to_owned());
         let path = self.host.ask(&origin).unwrap_or_default();
         let separator = if self.windows { ';' } else { ':' };
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen = HashSet::new();
         for folder in path.split(separator).filter(|folder| !folder.is_empty()) {
-            if seen.contains(&folder) {
+            if !seen.insert(folder) {
                 continue;
             }
-            seen.push(folder);
-            let candidate = |root| Candidate { root, kind: None, role: Role::Other, origin: origin.clone() };
-            if let Some(root) = folder.strip_suffix("/shims").filter(|root| root.ends_with("pyenv")) {
-                // A script that chooses by a file: one version a line, or `system`.
-                let chosen = self.host.read(&format!("{root}/version")).unwrap_or_default();
-                found.extend(chosen.lines().map(|name| candidate(format!("{root}/versions/{}", name.trim()))));
+            let candidate = |root| Candidate { used: true, ..Candidate::other(root, None, origin.clone()) };
+            if let Some(root) = self.root_of_shims(folder) {
+                found.extend(self.chosen_by_pyenv(root).into_iter().map(candidate));
                 continue;
             }
-            if self.windows && folder.to_lowercase().ends_with(r"\windowsapps") {
-                // The aliases of the Store; what they start is found with the folders of tools.
+            if self.windows && folder.trim_end_matches('\\').to_lowercase().ends_with(r"\windowsapps") {
+                // The aliases of the Store, the newest of which a command starts as a rule.
+                found.extend(self.of_the_store(&origin).into_iter().rev().map(|one| Candidate { used: true, ..one }));
                 continue;
             }
             let names: &[&str] = if self.windows { &["python.exe"] } else { &["python3", "python"] };
             for name in names {
-                let interpreter = self.join(folder, name);
-                let Ok(node) = self.host.node(&interpreter) else { continue };
-                // A link from elsewhere leads to the installation; one within an environment leads out of it.
-                let own = self.root_of(&interpreter);
-                let is_environment =
-                    own.as_deref().is_some_and(|root| self.host.exists(&self.join(root, "pyvenv.cfg")));
-                let target = node.split_once(" -> ").map(|(_, target)| target.to_owned());
-                let root = match is_environment {
-                    true => own,
-                    false => target.and_then(|target| self.root_of(&target)).or(own),
-                };
-                found.extend(root.map(candidate));
+                let interpreter = self.join(&self.written(folder), name);
+                if self.host.exists(&interpreter) {
+                    found.extend(self.root_behind(&interpreter).map(candidate));
+                }
             }
         }
         found
@@ -248,20 +325,20 @@ impl Places<'_> {
                 parents.push((self.join(&root, "envs"), "conda"));
                 let origin = Question::List(self.join(&root, "conda-meta"));
                 if self.host.ask(&origin).is_ok() {
-                    found.push(Candidate { root, kind: Some("conda"), role: Role::Other, origin });
+                    found.push(Candidate::other(root, Some("conda"), origin));
                 }
             }
         }
         let listed = Question::Read(self.join("~", ".conda/environments.txt"));
         for root in self.host.ask(&listed).unwrap_or_default().lines().map(str::trim).filter(|root| !root.is_empty()) {
             let root = root.to_owned();
-            found.push(Candidate { root, kind: Some("conda"), role: Role::Other, origin: listed.clone() });
+            found.push(Candidate::other(root, Some("conda"), listed.clone()));
         }
         for (parent, kind) in parents {
             let origin = Question::List(parent.clone());
             for name in self.host.ask(&origin).unwrap_or_default().lines().filter(|name| !name.starts_with('.')) {
                 let root = self.join(&parent, name);
-                found.push(Candidate { root, kind: Some(kind), role: Role::Other, origin: origin.clone() });
+                found.push(Candidate::other(root, Some(kind), origin.clone()));
             }
         }
         found
@@ -280,23 +357,25 @@ impl Places<'_> {
                     let origin = Question::Registry(format!(r"{hive}\{company}\{tag}\InstallPath@"));
                     if let Ok(root) = self.host.ask(&origin) {
                         let root = root.trim_end_matches('\\').to_owned();
-                        found.push(Candidate { root, kind: None, role: Role::Other, origin });
+                        found.push(Candidate::other(root, None, origin));
                     }
                 }
             }
         }
-        const STORE: &str = r"~\AppData\Local\Packages";
-        for name in self.host.list(STORE).iter().filter(|name| name.starts_with("PythonSoftwareFoundation.Python.")) {
-            let root = format!(r"{STORE}\{name}\LocalCache\local-packages");
-            let origin = Question::List(STORE.to_owned());
-            found.push(Candidate { root, kind: Some("store"), role: Role::Other, origin });
-        }
+        found.extend(self.of_the_store(&Question::List(STORE.to_owned())));
         found
+    }
+
+    fn of_the_store(&self, origin: &Question) -> Vec<Candidate> {
+        let names =
+            self.host.list(STORE).into_iter().filter(|name| name.starts_with("PythonSoftwareFoundation.Python."));
+        let roots = names.map(|name| format!(r"{STORE}\{name}\LocalCache\local-packages"));
+        roots.map(|root| Candidate::other(root, Some("store"), origin.clone())).collect()
     }
 
     /// What is at a place; nothing where no Python is.
     fn environment(&self, candidate: Candidate) -> Option<Environment> {
-        let Candidate { root, kind, role, origin } = candidate;
+        let Candidate { root, kind, role, used, origin } = candidate;
         let config = Question::Read(self.join(&root, "pyvenv.cfg"));
         let settings = self.host.ask(&config);
         let is_conda = settings.is_err() && self.host.ask(&Question::List(self.join(&root, "conda-meta"))).is_ok();
@@ -321,9 +400,28 @@ impl Places<'_> {
         let interpreter = self.interpreter(&root, kind, &folders);
         // A folder in a tool's place is an environment only where it looks like one.
         let real = settings.is_ok() || is_conda || !folders.is_empty() || self.host.exists(&interpreter);
+        // Of a variable's folder that must not be looked at nobody knows; one that is gone is nobody's environment.
+        let hidden = used && settings.as_ref().is_err_and(|missing| *missing == Missing::Denied);
         // What the user named is answered for, whatever it is.
-        let kind = if real || role == Role::Active { kind } else { "none" };
-        (real || role != Role::Other).then_some(Environment { root, kind, role, interpreter, origin, version, sites })
+        let kind = if real || hidden { kind } else { "none" };
+        let installer = self.installer(settings.as_deref().ok(), &sites);
+        (real || hidden || role == Role::Named).then_some(Environment {
+            root,
+            kind,
+            role,
+            interpreter,
+            origin,
+            version,
+            sites,
+            installer,
+        })
+    }
+
+    /// uv leaves pip out of what it makes, unless it is told otherwise.
+    fn installer(&self, settings: Option<&str>, sites: &[String]) -> Installer {
+        let by_uv = settings.is_some_and(|settings| setting(settings, "uv").is_some());
+        let has_pip = || sites.iter().any(|site| self.host.list(site).iter().any(|name| name.starts_with("pip-")));
+        Installer { by_uv: by_uv && !has_pip(), windows: self.windows }
     }
 
     fn is_below_uv(&self, root: &str) -> bool {
@@ -343,9 +441,10 @@ impl Places<'_> {
                 .into_iter()
                 .collect();
         }
-        let named = |name: &String| name.strip_prefix("python3.").is_some_and(|rest| rest.parse::<u32>().is_ok());
-        let mut names: Vec<String> = self.host.list(&self.join(root, "lib")).into_iter().filter(named).collect();
-        let minor = |name: &String| name.strip_prefix("python3.").and_then(|rest| rest.parse::<u32>().ok());
+        // A build without the global lock has a `t` behind the number.
+        let minor = |name: &String| name.strip_prefix("python3.")?.trim_end_matches('t').parse::<u32>().ok();
+        let mut names: Vec<String> =
+            self.host.list(&self.join(root, "lib")).into_iter().filter(|name| minor(name).is_some()).collect();
         names.sort_by_key(|name| std::cmp::Reverse(minor(name)));
         // The system's own Python is one of several that may have folders there; its link says which.
         if kind == "system"
@@ -399,7 +498,7 @@ impl Places<'_> {
         // The folder of its library tells the version as far as the second number.
         let by_folder = |missing| match folders.first() {
             Some(name) => match (name.strip_prefix("python"), name.strip_prefix("Python3")) {
-                (Some(number), _) => version(number),
+                (Some(number), _) => version(number.trim_end_matches('t')),
                 (_, Some(minor)) => version(&format!("3.{minor}")),
                 _ => Err(missing),
             },
@@ -412,7 +511,12 @@ impl Places<'_> {
         if kind == "store" {
             return folders.iter().map(|name| self.join(root, &format!("{name}/site-packages"))).collect();
         }
-        let Some(folder) = folders.first() else { return Vec::new() };
+        let Some(folder) = folders.first() else {
+            // What must not be looked at may hold anything.
+            let lib = self.join(root, "lib");
+            let closed = !self.windows && self.host.ask(&Question::List(lib.clone())) == Err(Missing::Denied);
+            return closed.then_some(lib).into_iter().collect();
+        };
         let mut sites = Vec::new();
         let own_alone = settings.is_some_and(|settings| !has_system_packages(settings));
         if !own_alone {
@@ -426,7 +530,9 @@ impl Places<'_> {
         }
         let mut seen = Vec::new();
         sites.retain(|site| {
-            let new = !seen.contains(site) && self.host.ask(&Question::List(site.clone())).is_ok();
+            let listed = self.host.ask(&Question::List(site.clone()));
+            let there = !matches!(listed, Err(Missing::NotFound | Missing::NotRecorded));
+            let new = there && !seen.contains(site);
             seen.push(site.clone());
             new
         });
@@ -450,7 +556,7 @@ impl Places<'_> {
         }
         let below = |lib: &str, name: &str| self.join(root, &format!("{lib}/{folder}/{name}"));
         let mut sites = vec![below("lib", "site-packages"), below("lib64", "site-packages")];
-        if kind == "system" {
+        if kind == "system" && root == "/usr" {
             // Debian and Ubuntu keep what pip installs apart from what the system installs.
             sites.insert(0, format!("/usr/local/lib/{folder}/dist-packages"));
             sites.push(below("lib", "dist-packages"));
@@ -595,10 +701,120 @@ mod tests {
         );
         let all = environments(&host);
         assert_eq!(all.len(), 2, "{all:?}");
-        assert_eq!((all[0].kind, all[0].version.0.as_ref().unwrap().to_string()), ("system", "3.11".to_owned()));
-        assert_eq!(all[0].sites.len(), 2);
-        assert_eq!((all[1].kind, all[1].version.0.as_ref().unwrap().to_string()), ("store", "3.12".to_owned()));
-        assert!(all[1].interpreter.ends_with("python3.12.exe"));
+        assert_eq!((all[1].kind, all[1].version.0.as_ref().unwrap().to_string()), ("system", "3.11".to_owned()));
+        assert_eq!(all[1].sites.len(), 2);
+        assert_eq!((all[0].kind, all[0].version.0.as_ref().unwrap().to_string()), ("store", "3.12".to_owned()));
+        assert!(all[0].interpreter.ends_with("python3.12.exe"));
+    }
+
+    #[test]
+    fn a_variable_for_what_is_gone_leaves_the_search_path_to_decide() {
+        let mut answers = vec![
+            ("env VIRTUAL_ENV", "/gone"),
+            ("env CONDA_PREFIX", "/also-gone"),
+            ("env PATH", "/gone/bin:/usr/bin:/opt/py/bin"),
+            ("node /usr/bin/python3", "file r -> /usr/bin/python3.12"),
+            ("list /usr/lib", "python3.12"),
+            ("node /opt/py/bin/python3", "file r"),
+        ];
+        let active = |answers: &[(&str, &str)]| {
+            let all = shown(&host("linux x86_64", answers));
+            let used: Vec<_> = all.iter().filter(|one| one.2 == Role::Active).map(|one| one.0.clone()).collect();
+            (used, all.len())
+        };
+        assert_eq!(active(&answers), (vec!["/usr".to_owned()], 2));
+        // Who names what a command uses anyway makes nothing else be used.
+        answers.push(("told python", "/usr/bin/python3"));
+        assert_eq!(active(&answers), (vec!["/usr".to_owned()], 2));
+        answers.push(("list /also-gone/conda-meta", "python-3.12.2-h1.json"));
+        assert_eq!(active(&answers), (vec!["/also-gone".to_owned()], 3));
+    }
+
+    #[test]
+    fn a_variable_for_what_must_not_be_looked_at_is_kept() {
+        let mut all = vec![
+            (Question::System, Ok("linux x86_64".to_owned())),
+            (Question::Env("VIRTUAL_ENV".to_owned()), Ok("/closed".to_owned())),
+        ];
+        for question in ["read /closed/pyvenv.cfg", "list /closed/lib"] {
+            all.push((question.parse().unwrap(), Err(Missing::Denied)));
+        }
+        let mut host = Recording::of(String::new(), "test", all);
+        host.complete = true;
+        let all = environments(&host);
+        assert_eq!((all[0].role, all[0].kind), (Role::Active, "venv"));
+        assert_eq!(all[0].sites, ["/closed/lib"], "it may hold anything");
+    }
+
+    #[test]
+    fn a_named_path_is_taken_as_it_is_meant() {
+        let answers = [
+            ("env PATH", "~/.pyenv/shims"),
+            ("read .python-version", "3.12\n"),
+            ("read ~/.pyenv/version", "3.11.7\n"),
+            ("list ~/.pyenv/versions", "3.11.7\n3.12.10\n3.12.9"),
+            ("list ~/.pyenv/versions/3.12.10/lib", "python3.12"),
+            ("node ~/.local/bin/python3.13", "file r -> ~/.local/share/uv/python/cpython-3.13.0-linux/bin/python3.13"),
+            ("list ~/.local/share/uv/python/cpython-3.13.0-linux/lib", "python3.13t"),
+            ("node /e/pyvenv.cfg", "file r"),
+            ("read /e/pyvenv.cfg", "version = 3.11.2\n"),
+            ("node /e/bin", "directory r"),
+            ("node /etc/passwd", "file r"),
+        ];
+        for (told, root, kind) in [
+            ("~/.local/bin/python3.13", "~/.local/share/uv/python/cpython-3.13.0-linux", "uv"),
+            ("/e/bin", "/e", "venv"),
+            ("/e/", "/e", "venv"),
+            ("/e/bin/python3.11", "/e", "venv"),
+            ("/etc/passwd", "/etc/passwd", "none"),
+            ("~/.pyenv/shims/python3", "~/.pyenv/versions/3.12.10", "pyenv"),
+        ] {
+            let answers = [&answers[..], &[("told python", told)]].concat();
+            let all = environments(&host("linux x86_64", &answers));
+            assert_eq!((all[0].root.as_str(), all[0].role), ("~/.pyenv/versions/3.12.10", Role::Active));
+            assert!(all.iter().any(|one| (one.root.as_str(), one.kind) == (root, kind)), "{told}: {all:?}");
+        }
+        let answers = [
+            ("told python", "C:/e/Scripts/python.exe"),
+            (r"read C:\e\pyvenv.cfg", "version = 3.11.2"),
+            (r"node C:\e\pyvenv.cfg", "file r"),
+        ];
+        assert_eq!(environments(&host("windows x86_64", &answers))[0].root, r"C:\e");
+    }
+
+    #[test]
+    fn the_alias_of_the_store_is_what_a_command_starts() {
+        let packages =
+            r"~\AppData\Local\Packages\PythonSoftwareFoundation.Python.3.12_qbz5n2kfra8p0\LocalCache\local-packages";
+        let listed = format!("list {packages}");
+        let answers = [
+            ("env PATH", r"C:\Windows;~\AppData\Local\Microsoft\WindowsApps\"),
+            (r"list ~\AppData\Local\Packages", "PythonSoftwareFoundation.Python.3.12_qbz5n2kfra8p0"),
+            (&listed, "Python312"),
+        ];
+        let all = environments(&host("windows x86_64", &answers));
+        assert_eq!((all.len(), all[0].kind, all[0].role), (1, "store", Role::Active));
+    }
+
+    #[test]
+    fn packages_of_debian_are_for_its_own_python_and_uv_installs_where_it_left_pip_out() {
+        let mut answers = vec![
+            ("env VIRTUAL_ENV", "/e"),
+            (
+                "read /e/pyvenv.cfg",
+                "home = /opt/py/bin\nuv = 0.9\nversion_info = 3.13.0\ninclude-system-site-packages = true",
+            ),
+            ("list /e/lib", "python3.13t"),
+            ("list /e/lib/python3.13t/site-packages", "torch-2.9.0.dist-info"),
+            ("list /opt/py/lib/python3.13t/site-packages", ""),
+            ("list /usr/local/lib/python3.13t/dist-packages", ""),
+        ];
+        let first = |answers: &[(&str, &str)]| environments(&host("linux x86_64", answers)).swap_remove(0);
+        let one = first(&answers);
+        assert_eq!(one.sites, ["/e/lib/python3.13t/site-packages", "/opt/py/lib/python3.13t/site-packages"]);
+        assert_eq!(one.install(), "uv pip install --python /e/bin/python3");
+        answers[4].1 = "pip-25.0.dist-info";
+        assert_eq!(first(&answers).install(), "/e/bin/python3 -m pip install");
     }
 
     #[test]

@@ -137,12 +137,44 @@ pub(crate) fn missing_requirements(
     for line in headers.filter_map(|line| line.strip_prefix("Requires-Dist:")) {
         let Some(requirement) = Requirement::parse(line) else { continue };
         let name = normal(requirement.name);
-        let absent = matters(&name) && !installed.contains_key(&name);
+        let absent =
+            matters(&name) && !installed.contains_key(&name) && !has_another_build(&name, installed, &package.name);
         if absent && requirement.applies(&system, python) && !missing.contains(&name) {
             missing.push(name);
         }
     }
     Ok(missing)
+}
+
+/// Whether an environment has another package with the module that is required. Metadata name one of several builds; who has
+/// another chose it, and both would overwrite each other. On Windows `tensorflow` is a shell around the build that it requires.
+fn has_another_build(name: &str, installed: &BTreeMap<String, Package>, wanted_by: &str) -> bool {
+    const OF_ONNX_RUNTIME: &[&str] = &[
+        "onnxruntime",
+        "onnxruntime-directml",
+        "onnxruntime-gpu",
+        "onnxruntime-migraphx",
+        "onnxruntime-openvino",
+        "onnxruntime-qnn",
+        "onnxruntime-rocm",
+        "onnxruntime-training",
+        "onnxruntime-windowsml",
+        "ort-nightly",
+        "ort-nightly-directml",
+        "ort-nightly-gpu",
+    ];
+    const OF_TENSORFLOW: &[&str] = &[
+        "tensorflow",
+        "tensorflow-cpu",
+        "tensorflow-gpu",
+        "tensorflow-intel",
+        "tensorflow-macos",
+        "tensorflow-rocm",
+        "tf-nightly",
+    ];
+    const OF_TRITON: &[&str] = &["triton", "triton-rocm", "triton-windows", "pytorch-triton", "pytorch-triton-rocm"];
+    let mut of_name = [OF_ONNX_RUNTIME, OF_TENSORFLOW, OF_TRITON].into_iter().filter(|builds| builds.contains(&name));
+    of_name.any(|builds| builds.iter().any(|build| *build != wanted_by && installed.contains_key(*build)))
 }
 
 /// Where a package's metadata are written.
@@ -172,6 +204,19 @@ mod tests {
             assert_eq!(name_and_version(entry), None, "{entry}");
         }
         assert_eq!(normal("Foo__Bar.-baz"), "foo-bar-baz");
+    }
+
+    #[test]
+    fn another_build_of_a_module_stands_for_the_one_that_is_required() {
+        let site = "/s".to_owned();
+        let package =
+            |name: &str| Package { name: name.to_owned(), version: None, site: site.clone(), metadata: site.clone() };
+        let installed = ["onnxruntime-gpu", "tensorflow-text"].map(|name| (name.to_owned(), package(name))).into();
+        assert!(has_another_build("onnxruntime", &installed, "onnxruntime-genai"));
+        assert!(!has_another_build("onnxruntime", &installed, "onnxruntime-gpu"));
+        for name in ["tensorflow", "triton", "numpy"] {
+            assert!(!has_another_build(name, &installed, "other"), "{name}");
+        }
     }
 
     #[test]
