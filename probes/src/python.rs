@@ -17,6 +17,7 @@ use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Question};
 
 use environments::{Environment, Role, environments};
+use installer::quoted;
 use packages::{matters, missing_requirements, packages};
 
 /// See the module.
@@ -35,6 +36,7 @@ pub static PROBE: Probe = Probe {
         &ENVIRONMENT_PACKAGES,
         &PACKAGE_VERSION,
         &PACKAGE_LACKS,
+        &PACKAGE_LACKS_EXACTLY,
         &PACKAGE_BUILD,
         &PACKAGE_CUDA,
         &PACKAGE_CUDNN,
@@ -101,6 +103,12 @@ static PACKAGE_LACKS: Key = Key::new(
     Kind::Set,
     Scope::Package,
     "Packages that a package requires on this machine, by its metadata, and that its environment does not have.",
+);
+static PACKAGE_LACKS_EXACTLY: Key = Key::new(
+    "package-lacks-exactly",
+    Kind::Set,
+    Scope::Package,
+    "The same with the versions that are required, each as a word of a shell: `nvidia-cudnn-cu12==9.1.0.70`.",
 );
 pub(crate) static PACKAGE_BUILD: Key = Key::new(
     "package-build",
@@ -211,7 +219,11 @@ fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<F
         facts.push(PACKAGE_VERSION.of(subject(), number, &listed));
         let lacks = missing_requirements(host, package, &installed, &python).unwrap_or_default();
         if !lacks.is_empty() {
-            facts.push(PACKAGE_LACKS.of(subject(), Value::Set(lacks), &packages::metadata_of(host, package)));
+            let metadata = packages::metadata_of(host, package);
+            let (names, specifiers): (Vec<String>, Vec<String>) = lacks.into_iter().unzip();
+            let words = specifiers.iter().map(|specifier| quoted(specifier, host.is_windows())).collect();
+            facts.push(PACKAGE_LACKS.of(subject(), Value::Set(names), &metadata));
+            facts.push(PACKAGE_LACKS_EXACTLY.of(subject(), Value::Set(words), &metadata));
         }
     }
 }
@@ -290,6 +302,8 @@ mod tests {
         let torch = Subject::Package { environment: "/e".into(), name: "torch".into() };
         assert_eq!(report.about(&torch, "package-version").unwrap().to_string(), "2.6.0+cu124");
         assert_eq!(report.about(&torch, "package-lacks").unwrap(), &Value::Set(vec!["nvidia-cudnn-cu12".into()]));
+        let exactly = Value::Set(vec!["nvidia-cudnn-cu12==9.1.0.70".into()]);
+        assert_eq!(report.about(&torch, "package-lacks-exactly").unwrap(), &exactly);
         let environment = Subject::Environment("/e".into());
         let names = Value::Set(vec!["nvidia-cublas-cu12".into(), "torch".into()]);
         assert_eq!(report.about(&environment, "environment-packages").unwrap(), &names);

@@ -89,7 +89,7 @@ fn a_missing_cudnn_is_named_with_who_wants_it_and_who_would_bring_it() {
     let [torch, provider] = told.as_slice() else { panic!("one finding for each package: {told:#?}") };
     let interpreter = folder.path("venv/bin/python3").display().to_string();
     for (finding, wants, brings) in [
-        (torch, "torch", format!("{interpreter} -m pip install torch==2.6.0+cu124 nvidia-cudnn-cu12")),
+        (torch, "torch", format!("{interpreter} -m pip install nvidia-cudnn-cu12==9.1.0.70")),
         (provider, "onnxruntime-gpu", format!("{interpreter} -m pip install \"nvidia-cudnn-cu12>=9,<10\"")),
     ] {
         assert_eq!(finding["severity"], "error");

@@ -122,13 +122,14 @@ pub(crate) fn matters(name: &str) -> bool {
     NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
-/// The packages that a package requires on this machine and that are not in the environment, of those that matter.
+/// The packages that a package requires on this machine and that are not in the environment, of those that matter: their
+/// names, and beside each what is required of it, as pip takes it.
 pub(crate) fn missing_requirements(
     host: &dyn Host,
     package: &Package,
     installed: &BTreeMap<String, Package>,
     python: &str,
-) -> Result<Vec<String>, Missing> {
+) -> Result<Vec<(String, String)>, Missing> {
     let text = host.ask(&metadata_of(host, package))?;
     let system = host.ask(&Question::System).unwrap_or_default();
     let mut missing = Vec::new();
@@ -139,8 +140,9 @@ pub(crate) fn missing_requirements(
         let name = normal(requirement.name);
         let absent =
             matters(&name) && !installed.contains_key(&name) && !has_another_build(&name, installed, &package.name);
-        if absent && requirement.applies(&system, python) && !missing.contains(&name) {
-            missing.push(name);
+        let told = missing.iter().any(|(told, _)| *told == name);
+        if absent && !told && requirement.applies(&system, python) {
+            missing.push((name, requirement.specifier));
         }
     }
     Ok(missing)

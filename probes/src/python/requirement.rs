@@ -1,7 +1,7 @@
 //! A requirement of a package, as far as it takes to say whether it concerns this machine.
 //!
 //! `nvidia-cudnn-cu12==9.1.0.70; platform_system == "Linux" and platform_machine == "x86_64"`: the name, and behind the
-//! semicolon the marker. Versions of requirements are not compared here. What asks for an extra is not asked for, because
+//! semicolon the marker. Versions of requirements are passed on and not compared here. What asks for an extra is not asked for, because
 //! metadata do not say with which extras a package was installed.
 //! Reference: the specification of dependency specifiers (PEP 508).
 
@@ -13,6 +13,8 @@ use crate::version::Version;
 pub(crate) struct Requirement<'a> {
     /// As it is written.
     pub name: &'a str,
+    /// The name with extras and versions, as pip takes it in one word.
+    pub specifier: String,
     marker: &'a str,
 }
 
@@ -23,7 +25,9 @@ impl<'a> Requirement<'a> {
         let required = required.trim();
         let end = required.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(required.len());
         let name = required.get(..end).filter(|name| !name.is_empty())?;
-        Some(Requirement { name, marker: marker.trim() })
+        // Older metadata have the versions in parentheses.
+        let specifier = required.chars().filter(|c| !c.is_whitespace() && !matches!(c, '(' | ')')).collect();
+        Some(Requirement { name, specifier, marker: marker.trim() })
     }
 
     /// Whether it is required on a system such as `linux x86_64` by this version of Python. A marker that is not understood
@@ -197,6 +201,10 @@ mod tests {
             let requirement = Requirement::parse(text).unwrap();
             assert_eq!(requirement.applies("linux x86_64", "3.11.7"), linux, "{text}");
             assert_eq!(requirement.applies("windows x86_64", "3.11.7"), windows, "{text}");
+        }
+        for (text, specifier) in [("numpy (<2.0,>=1.26)", "numpy<2.0,>=1.26"), ("a[b] == 1 ; x", "a[b]==1"), ("c", "c")]
+        {
+            assert_eq!(Requirement::parse(text).unwrap().specifier, specifier);
         }
         assert!(Requirement::parse(" ; x").is_none());
         let deep = format!("a; {}", "(".repeat(100_000));
