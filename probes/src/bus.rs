@@ -212,9 +212,16 @@ fn vendors_off_the_bus(host: &dyn Host) -> (Vec<&'static str>, Option<Question>)
         vendors.push("nvidia");
     }
     for package in host.ask(&packages).unwrap_or_default().lines() {
-        // Names of display driver packages: NVIDIA's begin with nv, Intel's with iigd, AMD's with u and a number.
+        // The folder holds every driver package of Windows. Of those for displays NVIDIA's begin with nv_disp, or with nv and
+        // what stands for the maker of a laptop; Windows' own nvraid and nvdimm do so, too, so the driver itself is looked
+        // for there. Intel's begin with iigd, AMD's with u and a number.
         match package.as_bytes() {
-            [b'n', b'v', ..] => vendors.push("nvidia"),
+            [b'n', b'v', ..]
+                if package.starts_with("nv_disp")
+                    || host.exists(&format!("/usr/lib/wsl/drivers/{package}/nvlddmkm.sys")) =>
+            {
+                vendors.push("nvidia");
+            }
             [b'i', b'i', b'g', b'd', ..] => vendors.push("intel"),
             [b'u', digit, ..] if digit.is_ascii_digit() => vendors.push("amd"),
             _ => {}
@@ -347,6 +354,25 @@ mod tests {
         assert_eq!(report.about(&card, "pci-id"), Some(&Value::from("10de:2684")));
         assert_eq!(report.about(&card, "kernel-module"), Some(&Value::from("nvidia")));
         assert_eq!(report.subjects("pci-id").len(), 3);
+    }
+
+    #[test]
+    fn what_windows_mounts_tells_its_gpus() {
+        let folder = "/usr/lib/wsl/drivers";
+        let mounted = |packages: &str, driver: &str| {
+            let answers = vec![
+                (Question::List(PCI_FOLDER.into()), Ok(String::new())),
+                (Question::Node("/dev/dxg".into()), Ok("char-device rw".into())),
+                (Question::Node(format!("{folder}/{driver}/nvlddmkm.sys")), Ok("file r".into())),
+                (Question::List(folder.into()), Ok(packages.into())),
+            ];
+            report("linux x86_64", answers).host("gpu-vendors").map(ToString::to_string)
+        };
+        let inbox = "nvdimm.inf_amd64_1\nnvraid.inf_amd64_2";
+        assert_eq!(mounted(&format!("iigd_dch.inf_amd64_0\n{inbox}"), "").as_deref(), Some("intel"));
+        assert_eq!(mounted(&format!("{inbox}\nu0420529.inf_amd64_3"), "").as_deref(), Some("amd"));
+        assert_eq!(mounted("nv_dispig.inf_amd64_4", "").as_deref(), Some("nvidia"));
+        assert_eq!(mounted("nvmii.inf_amd64_5", "nvmii.inf_amd64_5").as_deref(), Some("nvidia"));
     }
 
     #[test]
