@@ -12,7 +12,7 @@ use crate::Probe;
 use crate::bus::{DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR, UNIFIED_MEMORY};
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Command, Host, Missing, Question};
-use crate::ladder::{Climb, Rung, State};
+use crate::ladder::{self, Climb, Rung, State};
 use crate::version::Version;
 
 /// See the module.
@@ -186,8 +186,9 @@ fn climb(report: &Report) -> Climb {
 fn reached(report: &Report) -> Climb {
     let unknown = |missing: &Missing| Climb::none(State::Unknown, missing.to_string());
     let names = |key: &Key| {
-        let names = report.all(key.name).filter_map(|fact| Some(fact.value.as_ref().ok()?.to_string()));
-        names.collect::<Vec<_>>().join(", ")
+        ladder::names(
+            report.all(key.name).filter_map(|fact| Some((&fact.subject, fact.value.as_ref().ok()?.to_string()))),
+        )
     };
     match report.all(FRAMEWORKS.name).next().map(|fact| &fact.value) {
         None => return Climb::none(State::NotInstalled, "this is not macOS"),

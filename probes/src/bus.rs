@@ -165,11 +165,11 @@ fn ask_linux(host: &dyn Host) -> Vec<Fact> {
         let subject = || Subject::Device(address.to_owned());
         let id = format!("{:04x}:{:04x}", device.vendor, device.device);
         facts.push(PCI_ID.of(subject(), Value::Text(id), &question));
-        facts.push(DEVICE_VENDOR.of(subject(), Value::from(vendor(device.vendor)), &question));
+        facts.push(DEVICE_VENDOR.of(subject(), Value::from(device.maker()), &question));
         let module = device.driver.clone().map(Value::Text).ok_or(Missing::NotFound);
         facts.push(KERNEL_MODULE.of(subject(), module, &question));
         if device.is_gpu() && !device.is_given_away() {
-            vendors.push(vendor(device.vendor));
+            vendors.push(device.maker());
         }
     }
     let (more, origin) = vendors_off_the_bus(host);
@@ -212,9 +212,16 @@ fn vendors_off_the_bus(host: &dyn Host) -> (Vec<&'static str>, Option<Question>)
         vendors.push("nvidia");
     }
     for package in host.ask(&packages).unwrap_or_default().lines() {
-        // Names of display driver packages: NVIDIA's begin with nv, Intel's with iigd, AMD's with u and a number.
+        // The folder holds every driver package of Windows. Of those for displays NVIDIA's begin with nv_disp, or with nv and
+        // what stands for the maker of a laptop; Windows' own nvraid and nvdimm do so, too, so the driver itself is looked
+        // for there. Intel's begin with iigd, AMD's with u and a number.
         match package.as_bytes() {
-            [b'n', b'v', ..] => vendors.push("nvidia"),
+            [b'n', b'v', ..]
+                if package.starts_with("nv_disp")
+                    || host.exists(&format!("/usr/lib/wsl/drivers/{package}/nvlddmkm.sys")) =>
+            {
+                vendors.push("nvidia");
+            }
             [b'i', b'i', b'g', b'd', ..] => vendors.push("intel"),
             [b'u', digit, ..] if digit.is_ascii_digit() => vendors.push("amd"),
             _ => {}
@@ -247,14 +254,26 @@ impl PciDevice {
         matches!(self.class >> 16, 0x03 | 0x12)
     }
 
-    /// Whether the device is kept for a virtual machine, so that nothing of this system can use it.
+    /// Whether the device is kept for a virtual machine, so that nothing of this system can use it. Beside `vfio-pci`
+    /// there are drivers of vendors that do the same, such as `nvgrace-gpu-vfio-pci`.
     pub(crate) fn is_given_away(&self) -> bool {
-        matches!(self.driver.as_deref(), Some("vfio-pci" | "pci-stub" | "xen-pciback"))
+        let kept =
+            |driver: &str| driver.contains("vfio") || matches!(driver, "pci-stub" | "pci-pf-stub" | "xen-pciback");
+        self.driver.as_deref().is_some_and(kept)
     }
 
     /// Display controllers of every vendor; processing accelerators only where they are GPUs.
     pub(crate) fn is_gpu(&self) -> bool {
         self.class >> 16 == 0x03 || matches!(vendor(self.vendor), "nvidia" | "amd")
+    }
+
+    /// Who made it, as far as that says what could compute on it. ATI's chips of the years before AMD (Mach64, Rage, Radeon to
+    /// X850), which still draw the console of many a server, are none that a driver or ROCm of AMD is for.
+    fn maker(&self) -> &'static str {
+        match (self.vendor, self.device) {
+            (0x1002, 0x3000..=0x5fff) => "other",
+            (number, _) => vendor(number),
+        }
     }
 }
 
@@ -295,6 +314,7 @@ fn ask_windows(host: &dyn Host) -> Vec<Fact> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::fact::Report;
@@ -334,6 +354,45 @@ mod tests {
         assert_eq!(report.about(&card, "pci-id"), Some(&Value::from("10de:2684")));
         assert_eq!(report.about(&card, "kernel-module"), Some(&Value::from("nvidia")));
         assert_eq!(report.subjects("pci-id").len(), 3);
+    }
+
+    #[test]
+    fn what_windows_mounts_tells_its_gpus() {
+        let folder = "/usr/lib/wsl/drivers";
+        let mounted = |packages: &str, driver: &str| {
+            let answers = vec![
+                (Question::List(PCI_FOLDER.into()), Ok(String::new())),
+                (Question::Node("/dev/dxg".into()), Ok("char-device rw".into())),
+                (Question::Node(format!("{folder}/{driver}/nvlddmkm.sys")), Ok("file r".into())),
+                (Question::List(folder.into()), Ok(packages.into())),
+            ];
+            report("linux x86_64", answers).host("gpu-vendors").map(ToString::to_string)
+        };
+        let inbox = "nvdimm.inf_amd64_1\nnvraid.inf_amd64_2";
+        assert_eq!(mounted(&format!("iigd_dch.inf_amd64_0\n{inbox}"), "").as_deref(), Some("intel"));
+        assert_eq!(mounted(&format!("{inbox}\nu0420529.inf_amd64_3"), "").as_deref(), Some("amd"));
+        assert_eq!(mounted("nv_dispig.inf_amd64_4", "").as_deref(), Some("nvidia"));
+        assert_eq!(mounted("nvmii.inf_amd64_5", "nvmii.inf_amd64_5").as_deref(), Some("nvidia"));
+    }
+
+    #[test]
+    fn what_draws_a_servers_console_is_no_gpu_of_amd() {
+        for number in ["1002:515E", "1002:4752", "1002:5159"] {
+            let device = PciDevice::parse(&format!("PCI_CLASS=30000\nPCI_ID={number}\n")).unwrap();
+            assert_eq!(device.maker(), "other", "{number}");
+        }
+        for number in ["1002:6611", "1002:7550", "1002:1586", "1002:98E4"] {
+            let device = PciDevice::parse(&format!("PCI_CLASS=30000\nPCI_ID={number}\n")).unwrap();
+            assert_eq!(device.maker(), "amd", "{number}");
+        }
+    }
+
+    #[test]
+    fn a_card_for_a_virtual_machine_is_given_away() {
+        for (driver, given) in [("vfio-pci", true), ("nvgrace-gpu-vfio-pci", true), ("nvidia", false)] {
+            let uevent = format!("DRIVER={driver}\nPCI_CLASS=30200\nPCI_ID=10DE:2342\n");
+            assert_eq!(PciDevice::parse(&uevent).unwrap().is_given_away(), given, "{driver}");
+        }
     }
 
     #[test]

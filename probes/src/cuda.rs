@@ -21,7 +21,7 @@ use crate::compute;
 use crate::environment::WSL_LIBRARY_FOLDER;
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Command, Host, Missing, Query, Question};
-use crate::ladder::{Climb, Rung, State};
+use crate::ladder::{self, Climb, Rung, State};
 use crate::nvidia_driver::{Kernel, file_version, kernel, pci_address};
 use crate::search_path;
 use crate::version::Version;
@@ -451,14 +451,14 @@ fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
         }
         Err(missing) => return Climb::new(State::Broken, Rung::Load, format!("{library}: {missing}")),
     };
-    let names: Vec<String> =
-        report.all(CUDA_DEVICE.name).filter_map(|fact| fact.value.as_ref().ok().map(Value::to_string)).collect();
+    let named = report.all(CUDA_DEVICE.name);
+    let names = ladder::names(named.filter_map(|fact| Some((&fact.subject, fact.value.as_ref().ok()?.to_string()))));
     if report.text("nvml-status") == "blocked" {
         let detail = "the operating system keeps this process from the GPU (NVML error 17)";
         return Climb::new(State::Blocked, Rung::DeviceNode, detail);
     }
     if status == "working" && !names.is_empty() {
-        let listed = Climb::new(State::Working, Rung::Enumerate, names.join(", "));
+        let listed = Climb::new(State::Working, Rung::Enumerate, names);
         return compute::climb(listed, report, &CUDA_COMPUTE, &CUDA_DEVICE);
     }
     let visible = report.host(CUDA_VISIBLE_DEVICES.name).map(Value::to_string);

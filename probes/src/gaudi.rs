@@ -17,7 +17,7 @@ use crate::accelerator::{self, READY, Words};
 use crate::bus::{DEVICE_KIND, DEVICE_MEMORY, DEVICE_VENDOR};
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Command, Host, Missing, Query, Question};
-use crate::ladder::{Climb, Rung, State};
+use crate::ladder::{self, Climb, Rung, State};
 use crate::search_path;
 use crate::version::Version;
 
@@ -287,10 +287,9 @@ fn climb_ready(report: &Report, library: &str) -> Climb {
         }
         Some(Err(missing)) => return Climb::none(State::Unknown, format!("HLML could not be asked: {missing}")),
     };
-    let mut names: Vec<String> = Vec::new();
-    for subject in report.subjects(GAUDI_DEVICE.name) {
-        names.extend(report.about(subject, GAUDI_DEVICE.name).map(Value::to_string));
-    }
+    let subjects = report.subjects(GAUDI_DEVICE.name).into_iter();
+    let named = subjects.filter_map(|subject| Some((subject, report.about(subject, GAUDI_DEVICE.name)?.to_string())));
+    let names = ladder::names(named);
     if status != "working" {
         return Climb::new(State::Broken, Rung::Initialise, format!("HLML answers: {status}"));
     }
@@ -298,7 +297,7 @@ fn climb_ready(report: &Report, library: &str) -> Climb {
         return Climb::new(State::Broken, Rung::Enumerate, "the driver habanalabs is ready, and HLML lists no card");
     }
     if library.is_empty() {
-        let detail = format!("{} listed, and the runtime libSynapse.so is not installed", names.join(", "));
+        let detail = format!("{names} listed, and the runtime libSynapse.so is not installed");
         return Climb::new(State::NotInstalled, Rung::Library, detail);
     }
     match report.host(VISIBLE_MODULES.name).map(Value::to_string).filter(|visible| hides_all(report, visible)) {
@@ -307,7 +306,7 @@ fn climb_ready(report: &Report, library: &str) -> Climb {
             Rung::Enumerate,
             format!("HABANA_VISIBLE_MODULES is \"{visible}\", which leaves no card"),
         ),
-        None => Climb::new(State::Working, Rung::Enumerate, names.join(", ")),
+        None => Climb::new(State::Working, Rung::Enumerate, names),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::accelerator::{self, READY, Words};
 use crate::bus::DISPLAY_CLASS;
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Question};
-use crate::ladder::{Climb, Rung, State};
+use crate::ladder::{self, Climb, Rung, State};
 use crate::nvidia_driver::file_version;
 use crate::version::Version;
 use level_zero::{LEVEL_ZERO_DEVICE, LEVEL_ZERO_ICD, LEVEL_ZERO_MASKED};
@@ -211,11 +211,12 @@ fn climb(report: &Report) -> Climb {
         (false, false) => Some(driver),
         _ => None,
     };
-    let names = |wanted: &str| -> Vec<String> {
+    let names = |wanted: &str| {
         let devices = report.subjects(LEVEL_ZERO_DEVICE.name).into_iter();
         let devices = devices
             .filter(|subject| report.about(subject, level_zero::LEVEL_ZERO_TYPE.name) == Some(&Value::from(wanted)));
-        devices.filter_map(|subject| Some(report.about(subject, LEVEL_ZERO_DEVICE.name)?.to_string())).collect()
+        let name = |subject| Some((subject, report.about(subject, LEVEL_ZERO_DEVICE.name)?.to_string()));
+        ladder::names(devices.filter_map(name))
     };
     let (gpus, processors) = (names("gpu"), names("cpu"));
     let climb = match (gpus.is_empty(), report.is(SELECTOR_HIDES.name)) {
@@ -224,7 +225,7 @@ fn climb(report: &Report) -> Climb {
             Rung::Enumerate,
             format!("ONEAPI_DEVICE_SELECTOR is \"{}\", which leaves SYCL no GPU", report.text(SELECTOR.name)),
         ),
-        (false, false) => Climb::new(State::Working, Rung::Enumerate, gpus.join(", ")),
+        (false, false) => Climb::new(State::Working, Rung::Enumerate, gpus),
         (true, _) => failure(report, &processors)
             .or_else(|| accelerator::climb(report, &WORDS, installed))
             .unwrap_or_else(|| climb_ready(report, loader, driver)),
@@ -238,9 +239,9 @@ fn climb(report: &Report) -> Climb {
 }
 
 /// What a driver did instead of listing a GPU, unless it merely found none.
-fn failure(report: &Report, processors: &[String]) -> Option<Climb> {
+fn failure(report: &Report, processors: &str) -> Option<Climb> {
     if !processors.is_empty() {
-        let detail = format!("{} (the processor, not a GPU)", processors.join(", "));
+        let detail = format!("{} (the processor, not a GPU)", processors);
         return Some(Climb::new(State::SoftwareOnly, Rung::Enumerate, detail));
     }
     report.all(LEVEL_ZERO_ICD.name).find_map(|fact| {

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::Subject;
+
 /// How a system stands on a machine. A closed set; no state is ever put for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -124,6 +126,26 @@ impl Rung {
     }
 }
 
+/// The names of the devices that a system lists, for its detail: each device once however many drivers list it, and equal
+/// names as one with their number, because eight cards of one model are the rule where there are eight.
+pub(crate) fn names<'a>(devices: impl Iterator<Item = (&'a Subject, String)>) -> String {
+    let mut listed: Vec<(&Subject, String)> = Vec::new();
+    for device in devices {
+        if !listed.contains(&device) {
+            listed.push(device);
+        }
+    }
+    let mut names: Vec<(&str, usize)> = Vec::new();
+    for (_, name) in &listed {
+        match names.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += 1,
+            None => names.push((name, 1)),
+        }
+    }
+    let one = |(name, count): (&str, usize)| if count == 1 { name.to_owned() } else { format!("{count} × {name}") };
+    names.into_iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -133,5 +155,20 @@ impl fmt::Display for State {
 impl fmt::Display for Rung {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_names_are_told_once_with_their_number() {
+        let subject = |id: &str| Subject::Device(id.to_owned());
+        let (a, b, c) = (subject("a"), subject("b"), subject("c"));
+        let listed = [(&a, "MI300X"), (&b, "MI300X"), (&c, "W6800"), (&a, "MI300X")];
+        let listed = listed.into_iter().map(|(subject, name)| (subject, name.to_owned()));
+        assert_eq!(names(listed), "2 × MI300X, W6800");
+        assert_eq!(names(std::iter::empty()), "");
     }
 }

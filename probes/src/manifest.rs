@@ -5,7 +5,7 @@ use std::thread;
 use crate::fact::{Fact, Key, Report, Subject, Value};
 use crate::host::{Host, Missing, Question};
 use crate::image::Image;
-use crate::ladder::{Climb, Rung, State};
+use crate::ladder::{self, Climb, Rung, State};
 use crate::nvidia_driver::{self, Kernel};
 
 /// One driver as a manifest or the registry names it.
@@ -121,16 +121,12 @@ pub(crate) const NO_KERNEL_DRIVER: &str = "no-kernel-driver";
 pub(crate) fn climb(report: &Report, icd: &'static Key, device: &'static Key, software_detail: &str) -> Climb {
     type Kind = fn(&Missing) -> bool;
     let drivers: Vec<&Fact> = report.all(icd.name).collect();
-    let devices: Vec<String> = report
+    let is_software = |subject: &Subject| report.about(subject, "device-kind") == Some(&Value::from(SOFTWARE));
+    let devices = report
         .all(device.name)
-        .filter_map(|fact| Some((fact.value.as_ref().ok()?.to_string(), &fact.subject)))
-        .map(|(name, subject)| {
-            (name, matches!(report.about(subject, "device-kind"), Some(Value::Text(kind)) if kind == SOFTWARE))
-        })
-        .filter(|(_, software)| !software || !drivers.iter().any(|driver| is(driver, HARDWARE)))
-        .map(|(name, _)| name)
-        .collect();
-    let names = devices.join(", ");
+        .filter_map(|fact| Some((&fact.subject, fact.value.as_ref().ok()?.to_string())))
+        .filter(|(subject, _)| !is_software(subject) || !drivers.iter().any(|driver| is(driver, HARDWARE)));
+    let names = ladder::names(devices);
     let failed = |wanted: Kind| {
         drivers.iter().find_map(|driver| {
             let missing = driver.value.as_ref().err().filter(|missing| wanted(missing))?;

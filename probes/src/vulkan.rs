@@ -115,16 +115,21 @@ struct Device {
     memory_bytes: u64,
 }
 
-impl Device {
-    /// The id under which every API has the device: its place on the bus, else its name by Vulkan.
-    fn id(&self) -> String {
-        device_id(self.pci.as_deref(), &self.name)
-    }
-}
-
-/// The id of a device that Vulkan lists.
-pub(crate) fn device_id(pci: Option<&str>, name: &str) -> String {
-    pci.map_or_else(|| format!("vulkan:{name}"), str::to_owned)
+/// The ids of the devices in a driver's list, each told by its PCI address and its name: the address under which every
+/// API has the device, else its name by `api`. Equal cards without an address are told apart by their place among their like.
+pub(crate) fn device_ids<'a>(api: &str, devices: impl Iterator<Item = (Option<&'a str>, &'a str)>) -> Vec<String> {
+    let mut nameless: Vec<&str> = Vec::new();
+    let id = |(pci, name): (Option<&'a str>, &'a str)| {
+        if let Some(pci) = pci {
+            return pci.to_owned();
+        }
+        nameless.push(name);
+        match nameless.iter().filter(|other| **other == name).count() {
+            1 => format!("{api}:{name}"),
+            number => format!("{api}:{name} #{number}"),
+        }
+    };
+    devices.map(id).collect()
 }
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
@@ -248,8 +253,9 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         VULKAN_ICD.of(subject, Value::from(state), &question),
     ];
     let mut computations = Vec::new();
-    for (number, device) in instance.devices.into_iter().enumerate() {
-        let id = device.id();
+    let listed = instance.devices.iter().map(|device| (device.pci.as_deref(), device.name.as_str()));
+    let ids = device_ids("vulkan", listed);
+    for (number, (device, id)) in instance.devices.into_iter().zip(ids).enumerate() {
         let subject = || Subject::Device(id.clone());
         let hardware = device.kind != SOFTWARE;
         facts.push(VULKAN_DEVICE.of(subject(), Value::Text(device.name), &question));
@@ -346,6 +352,13 @@ mod tests {
             r#"{{"name":"X","kind":"{kind}","vendor":4318,"api":"1.3.1","driver":null,"pci":"0000:01:00.0","memory_bytes":1}}"#
         );
         Ok(format!(r#"{{"loader":"1.3.239","devices":[{device}]{more}}}"#))
+    }
+
+    #[test]
+    fn equal_cards_without_an_address_stay_two() {
+        let listed = [(None, "A"), (Some("0000:01:00.0"), "A"), (None, "B"), (None, "A")];
+        let ids = device_ids("vulkan", listed.into_iter());
+        assert_eq!(ids, ["vulkan:A", "0000:01:00.0", "vulkan:B", "vulkan:A #2"]);
     }
 
     #[test]

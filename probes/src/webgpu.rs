@@ -172,12 +172,11 @@ fn tell(
     let mut facts = vec![WEBGPU_BACKEND.of(subject, Value::from(state), question)];
     facts.extend(wgpu.map(|wgpu| WGPU_VERSION.host(version(&wgpu), question)));
     let mut computations = Vec::new();
-    for (number, adapter) in adapters.into_iter().enumerate() {
-        // Through Vulkan it is the device that Vulkan lists.
-        let id = match backend {
-            "vulkan" => vulkan::device_id(adapter.pci.as_deref(), &adapter.name),
-            _ => adapter.pci.clone().unwrap_or_else(|| format!("webgpu:{}", adapter.name)),
-        };
+    // Through Vulkan they are the devices that Vulkan lists.
+    let api = if backend == "vulkan" { "vulkan" } else { "webgpu" };
+    let listed = adapters.iter().map(|adapter| (adapter.pci.as_deref(), adapter.name.as_str()));
+    let ids = vulkan::device_ids(api, listed);
+    for (number, (adapter, id)) in adapters.into_iter().zip(ids).enumerate() {
         let subject = || Subject::Device(id.clone());
         if adapter.kind != SOFTWARE {
             let number = format!("{:04x}:{:04x}", adapter.vendor, adapter.device);

@@ -33,7 +33,10 @@ fn one(report: &Report, subject: &Subject) -> Device {
     };
     let by_number = || {
         let number = text("pci-id")?;
-        Some(format!("{} device {number}", vendor.as_deref().map_or("unknown", vendor_title)))
+        Some(format!(
+            "{} device {number}",
+            vendor.as_deref().filter(|vendor| *vendor != "other").map_or("unknown", vendor_title)
+        ))
     };
     let nvidia = || {
         (vendor.as_deref() == Some("nvidia"))

@@ -216,14 +216,19 @@ fn join_to_bus(mut groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
         let of_vendor = |group: &&Group<'_>| group.vendors.contains(vendor) && group.part_of.is_none();
         let card = |group: &&Group<'_>| !group.models.is_empty() && group.address.is_some() && !group.is_listed_by(api);
         let lost = |group: &&Group<'_>| group.gpu && group.address.is_none() && group.is_listed_by(api);
-        let ids = |wanted: &dyn Fn(&&Group<'_>) -> bool| -> Vec<String> {
-            groups.iter().filter(of_vendor).filter(wanted).map(|group| group.id().to_owned()).collect()
+        let of_vendor = |wanted: &dyn Fn(&&Group<'_>) -> bool| -> Vec<Group<'_>> {
+            groups.iter().filter(of_vendor).filter(wanted).cloned().collect()
         };
-        let (cards, lost) = (ids(&card), ids(&lost));
+        let (mut cards, lost) = (of_vendor(&card), of_vendor(&lost));
         if cards.len() != lost.len() {
             continue;
         }
-        let pairs: BTreeSet<(String, String)> = cards.into_iter().zip(lost).collect();
+        // An API may list them in another order than the bus, and then the numbers of the models tell.
+        let mut pairs: BTreeSet<(String, String)> = BTreeSet::new();
+        for lost in lost {
+            let Some(place) = cards.iter().position(|card| !card.differs(&lost)) else { continue };
+            pairs.insert((cards.remove(place).id().to_owned(), lost.id().to_owned()));
+        }
         let paired = |card: &Group<'_>, lost: &Group<'_>| pairs.contains(&(card.id().to_owned(), lost.id().to_owned()));
         groups = merge(groups, |left, right| {
             (paired(left, right) || paired(right, left)) && !left.differs(right) && !left.shares_an_api(right)

@@ -247,7 +247,8 @@ fn devices(view: &mut View, diagnosis: &Diagnosis) {
             (!device.seen_by.is_empty()).then(|| format!("seen by {}", device.seen_by.join(", "))),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        let spans = vec![Span::new(name, Tone::Strong), Span::plain(format!(": {}", parts.join(", ")))];
+        let told = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+        let spans = vec![Span::new(name, Tone::Strong), Span::plain(told)];
         view.blocks.push(Block::Text(2, spans));
     }
 }

@@ -155,6 +155,27 @@ fn a_bus_joins_what_tells_no_address_only_where_the_counts_agree() {
 }
 
 #[test]
+fn a_bus_and_an_api_may_list_two_models_in_different_order() {
+    let bus = |id, number: &'static str| vec![("bus", id, "pci-id", number), ("bus", id, "device-vendor", "amd")];
+    let gpu = |id, name, number, kind| {
+        vec![
+            ("vulkan", id, "vulkan-device", name),
+            ("vulkan", id, "pci-id", number),
+            ("vulkan", id, "device-vendor", "amd"),
+            ("vulkan", id, "device-kind", kind),
+        ]
+    };
+    let told = [
+        bus("0000:03:00.0", "1002:744c"),
+        bus("0000:0e:00.0", "1002:164e"),
+        gpu("vulkan:Raphael", "Raphael", "1002:164e", "integrated"),
+        gpu("vulkan:Navi 31", "Navi 31", "1002:744c", "discrete"),
+    ];
+    let devices = [json!(["0000:03:00.0", "discrete", ["vulkan"]]), json!(["0000:0e:00.0", "integrated", ["vulkan"]])];
+    assert_eq!(listed(&diagnosis(&told.concat())), devices);
+}
+
+#[test]
 fn unified_memory_is_one_integrated_gpu() {
     for kind_by_cuda in ["integrated", "discrete"] {
         let told = [

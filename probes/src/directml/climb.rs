@@ -3,7 +3,7 @@
 use super::{DIRECT3D_ADAPTERS, DIRECT3D_LEVEL, DIRECTML_DEVICE, DIRECTML_LEVEL, DIRECTML_LIBRARY, DXG_ACCESS};
 use crate::fact::{Fact, Key, Report, Value};
 use crate::host::Missing;
-use crate::ladder::{Climb, Rung, State};
+use crate::ladder::{self, Climb, Rung, State};
 use crate::manifest::SOFTWARE;
 
 /// What Direct3D answers where an adapter is too old for it: DXGI_ERROR_UNSUPPORTED.
@@ -62,8 +62,9 @@ fn on_adapters(report: &Report, listed: u64) -> Climb {
     let is_software = |fact: &Fact| report.about(&fact.subject, "device-kind") == Some(&Value::from(SOFTWARE));
     let names = |software: bool| {
         let devices = report.all(DIRECTML_DEVICE.name).filter(|fact| is_software(fact) == software);
-        let names: Vec<String> = devices.filter_map(|fact| Some(fact.value.as_ref().ok()?.to_string())).collect();
-        (!names.is_empty()).then(|| names.join(", "))
+        let names =
+            ladder::names(devices.filter_map(|fact| Some((&fact.subject, fact.value.as_ref().ok()?.to_string()))));
+        (!names.is_empty()).then_some(names)
     };
     if let Some(names) = names(false) {
         return Climb::new(State::Working, Rung::Enumerate, names);

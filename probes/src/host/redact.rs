@@ -46,7 +46,9 @@ impl Redactor {
     /// A redactor for a machine's home directory, user name and host name; what is unknown is left out.
     pub fn new(home: Option<String>, user: Option<String>, host: Option<String>) -> Redactor {
         let home = home.map(|home| home.trim_end_matches(['/', '\\']).to_owned()).filter(|home| home.len() > 1);
-        let names = [(user, "user"), (host, "host")]
+        // A full host name is known by its first part, too.
+        let short = host.as_deref().and_then(|host| Some(host.split_once('.')?.0.to_owned()));
+        let names = [(user, "user"), (host, "host"), (short, "host")]
             .into_iter()
             .filter_map(|(name, stand_in)| Some((name?, stand_in)))
             .filter(|(name, _)| name.len() >= SHORTEST_NAME)
@@ -74,7 +76,7 @@ impl Redactor {
         for (name, stand_in) in &self.names {
             text = self.replace_whole(&text, name, stand_in, char::is_alphanumeric);
         }
-        self.hide_uuids(hide_serials(text))
+        self.hide_uuids(hide_serials(hide_builder(text)))
     }
 
     /// The path that a question means: `~` spelled out.
@@ -172,6 +174,17 @@ fn hide_serials(text: String) -> String {
     text
 }
 
+/// Replaces who built the kernel, and where, in what it tells of its version: people build their own.
+fn hide_builder(text: String) -> String {
+    let builder = || {
+        let (version, rest) = text.strip_prefix("Linux version ")?.split_once(" (")?;
+        let (builder, rest) = rest.split_once(')')?;
+        let is_builder = builder.contains('@') && !builder.contains(' ');
+        is_builder.then(|| format!("Linux version {version} (user@host){rest}"))
+    };
+    builder().unwrap_or(text)
+}
+
 fn find(text: &str, wanted: &str, any_case: bool) -> Option<usize> {
     if !any_case {
         return text.find(wanted);
@@ -236,6 +249,8 @@ mod tests {
             ),
             ("a8f6b6f9e-1111-2222-3333-444455556666", "a8f6b6f9e-1111-2222-3333-444455556666"),
             ("8f6b6f9e-1111-2222-3333-44445555666", "8f6b6f9e-1111-2222-3333-44445555666"),
+            ("Linux version 6.1.0 (jane@buildbox) (gcc) #1", "Linux version 6.1.0 (user@host) (gcc) #1"),
+            ("Linux version 6.1.0 (gcc 12) #1", "Linux version 6.1.0 (gcc 12) #1"),
             ("plain", "plain"),
         ] {
             assert_eq!(redactor.hide(text), hidden);
@@ -254,6 +269,12 @@ mod tests {
         ] {
             assert_eq!(redactor.hide(text), hidden);
         }
+    }
+
+    #[test]
+    fn a_full_host_name_is_hidden_in_both_forms() {
+        let redactor = Redactor::new(None, None, Some("node0042.cluster.example.org".into()));
+        assert_eq!(redactor.hide("/scratch/node0042/x of node0042.cluster.example.org"), "/scratch/host/x of host");
     }
 
     #[test]

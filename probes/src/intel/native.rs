@@ -221,7 +221,7 @@ fn uuid(bytes: &[u8; 16]) -> Option<String> {
 /// A text of fixed size; one without a terminator is taken whole.
 fn text(characters: &[c_char]) -> String {
     let bytes: Vec<u8> =
-        characters.iter().map(|character| character.cast_unsigned()).take_while(|byte| *byte != 0).collect();
+        characters.iter().flat_map(|character| character.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).trim().to_owned()
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::fact::{Key, Report, Subject, Value};
 use crate::host::Missing;
-use crate::ladder::{Climb, Rung, State};
+use crate::ladder::{self, Climb, Rung, State};
 
 pub(super) fn climb(report: &Report) -> Climb {
     let climb = match report.text("environment") {
@@ -160,20 +160,21 @@ fn on_windows(report: &Report) -> Climb {
 /// What the libraries answered.
 fn asked(report: &Report, library: &str) -> Climb {
     let mut devices: Vec<&Subject> = Vec::new();
-    let mut names: Vec<String> = Vec::new();
+    let mut names: Vec<(&Subject, String)> = Vec::new();
     for fact in report.all(ROCM_DEVICE.name) {
         let Ok(name) = &fact.value else { continue };
         if devices.contains(&&fact.subject) {
             continue;
         }
         devices.push(&fact.subject);
-        names.push(match report.about(&fact.subject, "gfx-target") {
+        let name = match report.about(&fact.subject, "gfx-target") {
             Some(target) => format!("{name} ({target})"),
             None => name.to_string(),
-        });
+        };
+        names.push((&fact.subject, name));
     }
     if !names.is_empty() {
-        return Climb::new(State::Working, Rung::Enumerate, names.join(", "));
+        return Climb::new(State::Working, Rung::Enumerate, ladder::names(names.into_iter()));
     }
     if let Some(variable) = report.host(HIDDEN_BY.name) {
         let detail = format!("{variable} is set so that it leaves no device");

@@ -156,7 +156,7 @@ fn named(extension: &vk::ExtensionProperties, name: &CStr) -> bool {
 /// A text of fixed size; one without a terminator is taken whole.
 fn text(characters: &[c_char]) -> String {
     let bytes: Vec<u8> =
-        characters.iter().map(|character| character.cast_unsigned()).take_while(|byte| *byte != 0).collect();
+        characters.iter().flat_map(|character| character.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

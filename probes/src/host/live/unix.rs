@@ -1,6 +1,6 @@
 //! The live host on Unix.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -16,16 +16,18 @@ pub(super) fn home() -> Option<String> {
     std::env::var("HOME").ok()
 }
 
-/// The user's name as the login left it in the environment.
+/// The user's name as the login left it in the environment; under sudo that of the person who called it.
 pub(super) fn user() -> Option<String> {
-    ["USER", "LOGNAME", "SUDO_USER"].iter().find_map(|name| std::env::var(name).ok())
+    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok())
 }
 
 /// The machine's name.
 pub(super) fn host_name() -> Option<String> {
-    let name =
-        std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname"));
-    name.ok().map(|name| name.trim().to_owned())
+    let mut bytes = [0u8; 256];
+    // SAFETY: the call writes no further than the length that it is given, which leaves the last byte zero.
+    let code = unsafe { libc::gethostname(bytes.as_mut_ptr().cast(), bytes.len() - 1) };
+    let name = CStr::from_bytes_until_nul(&bytes).ok().filter(|_| code == 0)?;
+    Some(name.to_string_lossy().trim().to_owned())
 }
 
 /// What kind of thing stands at a path.
