@@ -207,11 +207,25 @@ fn gather(subject: Subject, source: &Source) -> Result<Report, String> {
     Ok(report)
 }
 
+/// The probes on whose facts a system stands: how a framework stands is how the API stands that it was built for.
+fn below(system: &str) -> &'static [&'static str] {
+    match system {
+        "cuda" => &["nvidia-driver"],
+        "pytorch" | "tensorflow" | "jax" => {
+            &["nvidia-driver", "cuda", "rocm", "directml", "intel-extensions", "apple-coreml-mps"]
+        }
+        "onnxruntime" => {
+            &["nvidia-driver", "cuda", "rocm", "directml", "vulkan", "webgpu", "openvino", "apple-coreml-mps"]
+        }
+        "tflite" => &["directml", "vulkan", "webgpu", "opencl", "apple-coreml-mps"],
+        _ => &[],
+    }
+}
+
 fn wanted(source: &Source, name: &str) -> bool {
     let listed = |list: &[String]| list.iter().any(|listed| listed == name);
     let chosen = source.only.is_empty() || listed(&source.only) || ALWAYS.contains(&name);
-    // CUDA stands on its driver.
-    let needed = name == "nvidia-driver" && source.only.iter().any(|only| only == "cuda");
+    let needed = source.only.iter().any(|only| below(only).contains(&name));
     (chosen || needed) && !listed(&source.skip)
 }
 

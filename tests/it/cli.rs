@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::Stdio;
 
-use crate::tool::{Folder, root, run, tool};
+use crate::tool::{Folder, json, root, run, system, tool};
 
 /// A recording of a healthy machine without a GPU: what these tests judge, so that they say the same everywhere.
 fn fixture() -> String {
@@ -276,6 +276,10 @@ fn probes_can_be_chosen() {
     let asked: Vec<&str> =
         value["report"]["probes"].as_array().unwrap().iter().map(|probe| probe["name"].as_str().unwrap()).collect();
     assert_eq!(asked, ["environment", "machine", "bus", "opencl", "python"]);
+    // A framework brings along what it stands on.
+    let frameworks = root().join("fixtures/linux-rtx4090-frameworks-healthy.toml");
+    let alone = json(&mut tool(&["doctor", "--json", "--from", frameworks.to_str().unwrap(), "--only", "pytorch"]));
+    assert_eq!(system(&alone, "pytorch")["state"], "working");
     let skipped = doctor(&["--skip", "vulkan,webgpu,opencl", "--json"]);
     assert!(!skipped.out.contains("llvmpipe"));
 }
