@@ -271,7 +271,7 @@ fn climb(report: &Report) -> Climb {
         lacks.or_else(|| names(&CUDNN_MIXED).map(|names| format!("{path} is of another version than {names}")))
     };
     let whole: Vec<(&str, &Fact)> = copies.iter().filter(|(path, _)| fault(path).is_none()).copied().collect();
-    let Some((path, number)) = best(&whole, taken) else {
+    let Some((path, number)) = best(report, &whole, taken) else {
         let climb = failed(report, &CUDNN_TAKEN, &copies);
         let first = copies.iter().find_map(|(path, _)| fault(path));
         return match first.filter(|_| climb.state == State::Unknown) {

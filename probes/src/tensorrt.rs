@@ -262,7 +262,7 @@ fn climb(report: &Report) -> Climb {
     let about = |path: &str, key: &Key| report.about(&Subject::Library(path.to_owned()), key.name);
     let is_full = |path: &str| about(path, &TENSORRT_KIND).is_some_and(|kind| kind.to_string() == "full");
     let full: Vec<(&str, &Fact)> = copies.iter().filter(|(path, _)| is_full(path)).copied().collect();
-    let Some((path, number)) = best(&full, taken).or_else(|| best(&copies, "")) else {
+    let Some((path, number)) = best(report, &full, taken).or_else(|| best(report, &copies, "")) else {
         let driver = copies.iter().find(|(path, _)| {
             matches!(about(path, &TENSORRT_MISSING_LIBRARIES), Some(Value::Set(names)) if names.iter().all(|name| is_of_the_driver(name)))
         });

@@ -3,6 +3,8 @@
 use crate::fact::{Fact, Key, Report, Subject, Value};
 use crate::host::Missing;
 use crate::ladder::{Climb, Rung, State};
+use crate::python::ENVIRONMENT_ROLE;
+use crate::python::environments::Role;
 use crate::version::Version;
 
 /// The copies of which a key tells, each by its path with the first of its facts.
@@ -17,14 +19,26 @@ pub(crate) fn firsts<'a>(report: &'a Report, key: &Key) -> Vec<(&'a str, &'a Fac
     copies
 }
 
-/// The copy that the loader takes where it told its version, else the newest that did, the first of equal ones.
-pub(crate) fn best<'a>(copies: &[(&'a str, &'a Fact)], taken: &str) -> Option<(&'a str, &'a Version)> {
+/// The copy that the loader takes where it told its version, else one of the active Python environment, else the newest that
+/// told, the first of equal ones.
+pub(crate) fn best<'a>(report: &Report, copies: &[(&'a str, &'a Fact)], taken: &str) -> Option<(&'a str, &'a Version)> {
     let told = |(path, fact): &(&'a str, &'a Fact)| match &fact.value {
         Ok(Value::Version(version)) => Some((*path, version)),
         _ => None,
     };
     let answered = || copies.iter().filter_map(told);
-    answered().find(|(path, _)| *path == taken).or_else(|| answered().rev().max_by_key(|(_, version)| *version))
+    let active = report.all(ENVIRONMENT_ROLE.name).find_map(|fact| match (&fact.subject, &fact.value) {
+        (Subject::Environment(folder), Ok(Value::Text(role))) if role == Role::Active.word() => Some(folder.as_str()),
+        _ => None,
+    });
+    let within = |path: &str| {
+        let below = active.and_then(|folder| path.strip_prefix(folder));
+        below.is_some_and(|rest| rest.starts_with(['/', '\\']))
+    };
+    answered()
+        .find(|(path, _)| *path == taken)
+        .or_else(|| answered().find(|(path, _)| within(path)))
+        .or_else(|| answered().rev().max_by_key(|(_, version)| *version))
 }
 
 /// How a library stands of which no copy told its version.
@@ -89,8 +103,14 @@ mod tests {
         ]);
         let copies = firsts(&report, &VERSION);
         assert_eq!(copies.len(), 4);
-        let path = |taken| best(&copies, taken).unwrap().0;
+        let path = |taken| best(&report, &copies, taken).unwrap().0;
         assert_eq!((path("/a"), path(""), path("/c")), ("/a", "/b", "/b"));
+        let mut active = report.clone();
+        let folder = Subject::Environment("/a".to_owned());
+        active.facts.push(ENVIRONMENT_ROLE.of(folder, Value::from("active"), &Question::System));
+        assert_eq!(best(&active, &copies, "").unwrap().0, "/b", "a file is no environment");
+        active.facts.insert(0, VERSION.of(Subject::Library("/a/lib/x".into()), version("8"), &Question::System));
+        assert_eq!(best(&active, &firsts(&active, &VERSION), "").unwrap().0, "/a/lib/x");
     }
 
     #[test]
