@@ -7,9 +7,11 @@
 //! `nvcc` by the search path. It cannot tell which runtime a program takes.
 //! References: CUDA driver API (`CUresult`, `cuDriverGetVersion`, `CUdevice_attribute`).
 
+mod climb;
 #[cfg(feature = "native")]
 mod native;
 mod packages;
+pub(crate) mod toolkits;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +21,9 @@ use crate::bus::{
 };
 use crate::compute;
 use crate::environment::WSL_LIBRARY_FOLDER;
-use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
-use crate::host::{Command, Host, Missing, Query, Question};
-use crate::ladder::{self, Climb, Rung, State};
-use crate::nvidia_driver::{Kernel, file_version, kernel, pci_address};
-use crate::search_path;
-use crate::version::Version;
+use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
+use crate::host::{Host, Missing, Query, Question};
+use crate::nvidia_driver::{Kernel, kernel, pci_address};
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -44,7 +43,7 @@ pub static PROBE: Probe = Probe {
         &NVCC,
     ],
     ask,
-    climb: Some(climb),
+    climb: Some(climb::climb),
     #[cfg(feature = "native")]
     native: Some(native::answer),
     #[cfg(not(feature = "native"))]
@@ -143,9 +142,9 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
         ask_driver(host, &mut facts);
     }
     if !host.is_windows() {
-        ask_runtime(host, &mut facts);
+        toolkits::ask_runtime(host, &mut facts);
     }
-    ask_toolkits(host, &mut facts);
+    toolkits::ask_toolkits(host, &mut facts);
     facts.extend(packages::ask(host));
     facts
 }
@@ -257,276 +256,10 @@ fn status(missing: &Missing) -> Result<Value, Missing> {
     })
 }
 
-fn ask_runtime(host: &dyn Host, facts: &mut Vec<Fact>) {
-    for name in ["libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0"] {
-        let question = Question::Library(name.to_owned());
-        for (_, file) in host.library(name) {
-            facts.extend(file_version(&file).map(|version| CUDA_RUNTIME.host(version, &question)));
-        }
-    }
-}
-
-/// The folders of toolkits: first those that variables name, which builds use, then the installed ones, the newest first.
-pub(crate) fn toolkits(host: &dyn Host) -> Vec<String> {
-    let mut roots: Vec<String> = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(|name| host.env(name)).collect();
-    let separator = if host.is_windows() { '\\' } else { '/' };
-    let parent = match host.is_windows() {
-        true => r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA",
-        false => "/usr/local",
-    };
-    let named = |name: &String| if host.is_windows() { name.starts_with('v') } else { name.starts_with("cuda") };
-    let mut installed: Vec<String> =
-        host.list(parent).into_iter().filter(named).map(|name| format!("{parent}{separator}{name}")).collect();
-    let number = |root: &String| root.rsplit(['-', 'v']).next().and_then(|number| number.parse::<Version>().ok());
-    installed.sort_by_key(|root| std::cmp::Reverse(number(root)));
-    roots.extend(installed);
-    for root in &mut roots {
-        root.truncate(root.trim_end_matches(separator).len());
-    }
-    roots
-}
-
-fn ask_toolkits(host: &dyn Host, facts: &mut Vec<Fact>) {
-    let roots = toolkits(host);
-    let separator = if host.is_windows() { '\\' } else { '/' };
-    let mut seen: Vec<Value> = Vec::new();
-    for root in &roots {
-        ask_runtimes_of(host, root, facts);
-    }
-    for root in roots {
-        for (file, read) in
-            [("version.json", json_version as fn(&str) -> Result<Value, Missing>), ("version.txt", txt_version)]
-        {
-            let question = Question::Read(format!("{root}{separator}{file}"));
-            let Ok(text) = host.ask(&question) else { continue };
-            let value = read(&text);
-            // `/usr/local/cuda` is a link to one of its siblings.
-            if let Ok(known) = &value {
-                if seen.contains(known) {
-                    break;
-                }
-                seen.push(known.clone());
-            }
-            facts.push(CUDA_TOOLKIT.host(value, &question));
-            break;
-        }
-    }
-    if let Some(program) = search_path::find(host, "nvcc") {
-        let question = Question::Run(Command { program, arguments: vec!["--version".to_owned()] });
-        let version = host.ask(&question).and_then(|text| nvcc_version(&text));
-        facts.push(NVCC.host(version, &question));
-    }
-}
-
-/// The runtimes in a toolkit's own folders, by the names of their files.
-fn ask_runtimes_of(host: &dyn Host, root: &str, facts: &mut Vec<Fact>) {
-    let folders = if host.is_windows() { ["bin", r"bin\x64"] } else { ["lib64", "lib"] };
-    let separator = if host.is_windows() { '\\' } else { '/' };
-    for folder in folders {
-        let question = Question::List(format!("{root}{separator}{folder}"));
-        for name in host.ask(&question).unwrap_or_default().lines() {
-            let Some(value) = runtime_version(name) else { continue };
-            let told = facts.iter().any(|fact| *fact.key == CUDA_RUNTIME && fact.value.as_ref() == Ok(&value));
-            if !told {
-                facts.push(CUDA_RUNTIME.host(value, &question));
-            }
-        }
-    }
-}
-
-/// `12.4.127` of `libcudart.so.12.4.127`, `12` of `cudart64_12.dll`, `11.0` of `cudart64_110.dll`.
-fn runtime_version(name: &str) -> Option<Value> {
-    if name.starts_with("libcudart.so.") {
-        return file_version(name);
-    }
-    let digits = name.strip_prefix("cudart64_")?.strip_suffix(".dll")?;
-    // Up to CUDA 11 the name holds the minor version, too.
-    let text = match digits.len() {
-        3 => format!("{}.{}", digits.get(..2)?, digits.get(2..)?),
-        _ => digits.to_owned(),
-    };
-    version(&text).ok()
-}
-
-/// `{"cuda": {"version": "12.4.1"}, …}`
-fn json_version(text: &str) -> Result<Value, Missing> {
-    let json: serde_json::Value = serde_json::from_str(text).map_err(|error| Missing::Garbled(error.to_string()))?;
-    let part = |name: &str| json.get(name)?.get("version")?.as_str();
-    part("cuda")
-        .or_else(|| part("cuda_nvcc"))
-        .map_or_else(|| Err(Missing::Garbled("no version in it".to_owned())), version)
-}
-
-/// `CUDA Version 10.2.89`
-fn txt_version(text: &str) -> Result<Value, Missing> {
-    version(text.trim().strip_prefix("CUDA Version").unwrap_or_default())
-}
-
-/// `Cuda compilation tools, release 12.4, V12.4.131`
-fn nvcc_version(text: &str) -> Result<Value, Missing> {
-    let release = text.split_once("release ").map(|(_, rest)| rest.split(',').next().unwrap_or_default());
-    version(release.unwrap_or_default())
-}
-
-fn climb(report: &Report) -> Climb {
-    let on_bus = match report.host("gpu-vendors") {
-        Some(Value::Set(vendors)) => Some(vendors.iter().any(|vendor| vendor == "nvidia")),
-        _ => None,
-    };
-    let library = report.all(NVIDIA_LIBRARY).find_map(|fact| match &fact.subject {
-        Subject::Library(path) if path.contains("libcuda") => fact.value.as_ref().ok(),
-        _ => None,
-    });
-    let present = report.subjects(CUDA_LIBRARY.name).first().map(|subject| match subject {
-        Subject::Library(path) => path.clone(),
-        _ => String::new(),
-    });
-    let climb = match report.text("nvidia-kernel-driver") {
-        "ready" => climb_ready(report, present.as_deref()),
-        "no-node" if report.is("container") => Climb::new(
-            State::Blocked,
-            Rung::DeviceNode,
-            "the NVIDIA driver runs on the host, and this container was started without /dev/nvidiactl",
-        ),
-        "no-node" => Climb::new(
-            State::Blocked,
-            Rung::DeviceNode,
-            "the NVIDIA driver is loaded, and /dev/nvidiactl is not there yet; the first use by root makes it",
-        ),
-        "no-access" => Climb::new(State::Blocked, Rung::DeviceNode, "this user may not open /dev/nvidiactl"),
-        "not-loaded" if report.text("environment") == "wsl2" && on_bus == Some(true) => Climb::new(
-            State::NotInstalled,
-            Rung::KernelDriver,
-            "Windows has an NVIDIA driver package, and it mounts no libcuda here",
-        ),
-        "not-loaded" => match (present, on_bus) {
-            (Some(path), Some(false)) => Climb::new(
-                State::Broken,
-                Rung::KernelDriver,
-                format!("{path} is here, without an NVIDIA kernel driver and without an NVIDIA GPU on the bus"),
-            ),
-            (Some(path), _) => Climb::new(
-                State::Broken,
-                Rung::KernelDriver,
-                format!("{path} is here, and no NVIDIA kernel driver is loaded"),
-            ),
-            (None, Some(true)) => Climb::new(
-                State::NotInstalled,
-                Rung::KernelDriver,
-                "an NVIDIA GPU is on the bus, and its driver is not installed",
-            ),
-            (None, Some(false)) => Climb::new(State::NotInstalled, Rung::Bus, "no NVIDIA GPU on the bus"),
-            (None, None) => Climb::none(State::Unknown, "neither the bus nor the driver could be asked"),
-        },
-        _ => Climb::none(State::Unknown, "whether the NVIDIA kernel driver is loaded is not known"),
-    };
-    climb
-        .with("driver", report.version("nvidia-driver"))
-        .with("library", library)
-        .with("driver-api", report.version(CUDA_DRIVER_API.name))
-        .with("toolkit", report.version(CUDA_TOOLKIT.name))
-        .with("runtime", report.version(CUDA_RUNTIME.name))
-        .with("nvcc", report.version(NVCC.name))
-}
-
-const NVIDIA_LIBRARY: &str = "nvidia-library";
-
-fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
-    let Some(library) = library else {
-        return Climb::new(State::Broken, Rung::Library, "the NVIDIA kernel driver is ready, and libcuda is not found");
-    };
-    let Some(status) = report.all(CUDA_STATUS.name).next() else {
-        return Climb::none(State::Unknown, "the driver library was not asked");
-    };
-    let status = match &status.value {
-        Ok(status) => status.to_string(),
-        Err(Missing::Crashed(how)) => {
-            return Climb::new(State::Crashed, Rung::Initialise, format!("{library} killed its process with {how}"));
-        }
-        Err(Missing::TimedOut) => {
-            return Climb::new(State::TimedOut, Rung::Initialise, format!("{library} did not answer in time"));
-        }
-        Err(missing @ (Missing::Unsupported | Missing::NotRecorded)) => {
-            return Climb::none(State::Unknown, format!("{library} could not be asked: {missing}"));
-        }
-        Err(missing) => return Climb::new(State::Broken, Rung::Load, format!("{library}: {missing}")),
-    };
-    let named = report.all(CUDA_DEVICE.name);
-    let names = ladder::names(named.filter_map(|fact| Some((&fact.subject, fact.value.as_ref().ok()?.to_string()))));
-    if report.text("nvml-status") == "blocked" {
-        let detail = "the operating system keeps this process from the GPU (NVML error 17)";
-        return Climb::new(State::Blocked, Rung::DeviceNode, detail);
-    }
-    if status == "working" && !names.is_empty() {
-        let listed = Climb::new(State::Working, Rung::Enumerate, names);
-        return compute::climb(listed, report, &CUDA_COMPUTE, &CUDA_DEVICE);
-    }
-    let visible = report.host(CUDA_VISIBLE_DEVICES.name).map(Value::to_string);
-    // The list ends at its first wrong entry. NVML does not heed it and tells how many devices there are.
-    let cards = report.all("nvml-device").filter(|fact| fact.value.is_ok()).count();
-    let hides = |visible: &String| {
-        let first = visible.split(',').next().unwrap_or_default().trim();
-        match first.parse::<usize>() {
-            Ok(index) => cards > 0 && index >= cards,
-            Err(_) => first.is_empty() || first.starts_with('-') || cards > 0,
-        }
-    };
-    let visible = visible.filter(hides);
-    match (status.as_str(), visible) {
-        ("working" | "no-device", Some(visible)) => Climb::new(
-            State::Masked,
-            Rung::Enumerate,
-            format!("CUDA_VISIBLE_DEVICES is \"{visible}\", which leaves no device"),
-        ),
-        ("working" | "no-device", None) => {
-            Climb::new(State::Broken, Rung::Initialise, "cuInit finds no device (CUDA error 100)")
-        }
-        (other, _) => Climb::new(State::Broken, Rung::Initialise, format!("cuInit of {library} answers: {other}")),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_the_versions_that_toolkits_tell() {
-        let json = r#"{"cuda": {"name": "CUDA SDK", "version": "12.4.1"}, "cuda_nvcc": {"version": "12.4.131"}}"#;
-        assert_eq!(json_version(json).unwrap().to_string(), "12.4.1");
-        assert!(json_version("{}").is_err() && json_version("[1]").is_err() && json_version("x").is_err());
-        assert_eq!(txt_version("CUDA Version 10.2.89\n").unwrap().to_string(), "10.2.89");
-        let nvcc = "nvcc: NVIDIA (R) Cuda compiler driver\nCuda compilation tools, release 11.8, V11.8.89\n";
-        assert_eq!(nvcc_version(nvcc).unwrap().to_string(), "11.8");
-        assert!(nvcc_version("command not found").is_err());
-    }
-
-    #[test]
-    fn reads_the_version_of_a_runtime_off_its_name() {
-        let read = |name| runtime_version(name).map(|version| version.to_string());
-        assert_eq!(read("libcudart.so.12.4.127").as_deref(), Some("12.4.127"));
-        assert_eq!(read("cudart64_13.dll").as_deref(), Some("13"));
-        assert_eq!(read("cudart64_110.dll").as_deref(), Some("11.0"));
-        assert_eq!((read("libcudart.so.12"), read("libcublas.so.12.4"), read("cudart64_.dll")), (None, None, None));
-    }
-
-    #[test]
-    fn a_toolkit_tells_its_runtime() {
-        use crate::host::recording::Recording;
-        let host = Recording::of(
-            String::new(),
-            "test",
-            [
-                (Question::System, Ok("windows x86_64".to_owned())),
-                (Question::Env("CUDA_PATH".into()), Ok(r"C:\CUDA\v13.0\".into())),
-                (Question::Read(r"C:\CUDA\v13.0\version.json".into()), Ok(r#"{"cuda":{"version":"13.0.2"}}"#.into())),
-                (Question::List(r"C:\CUDA\v13.0\bin\x64".into()), Ok("cublas64_13.dll\ncudart64_13.dll".into())),
-            ],
-        );
-        let report = Report { probes: Vec::new(), facts: ask(&host) };
-        assert_eq!(report.version("cuda-toolkit").unwrap().text(), "13.0.2");
-        assert_eq!(report.version("cuda-runtime").unwrap().text(), "13");
-    }
 
     #[test]
     fn tells_stubs_and_compatibility_libraries_from_the_driver() {

@@ -1,7 +1,7 @@
 //! Where copies of cuDNN may be, and by which names.
 
 use crate::copies::{Below, Place, Searched, in_environments, join};
-use crate::cuda::toolkits;
+use crate::cuda::toolkits::toolkits;
 use crate::host::Host;
 
 /// The front library's names, the newest first.
