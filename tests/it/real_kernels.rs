@@ -1,15 +1,17 @@
 //! For which GPUs real libraries hold code, against what NVIDIA's and LLVM's own tools say of the same files.
 //!
 //! Looks below the folder in ACCELPROBE_PYTHON_LIBRARIES, a Python environment with wheels in it. What is not there is said and
-//! passed over.
+//! passed over, or fails where ACCELPROBE_REAL_DRIVERS is `required`.
 
-use std::io::Write;
+#![cfg(all(feature = "native", target_os = "linux"))]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use accelprobe_probes::host::live::Live;
 use accelprobe_probes::host::{Answer, Host, Question};
 
+use crate::real_drivers::lacks;
 use crate::tool::PROGRAM;
 
 const FOLDER: &str = "ACCELPROBE_PYTHON_LIBRARIES";
@@ -67,8 +69,4 @@ fn the_set_of_a_hip_library_equals_its_bundle_s_list() {
         true => assert_eq!(kernels(Path::new(file)).as_deref(), Ok(expected)),
         false => lacks("rocRAND (package librocrand1)"),
     }
-}
-
-fn lacks(what: &str) {
-    _ = writeln!(std::io::stderr(), "SKIPPED for lack of {what}");
 }
