@@ -4,7 +4,7 @@ use accelprobe_probes::fact::{Fact, Report, Scope, Subject, Value};
 
 use super::{Case, devices};
 use crate::diagnosis::{Evidence, Finding};
-use crate::matrix::condition::Truth;
+use crate::matrix::condition::{Ground, Truth};
 use crate::matrix::{Remedy, Row, Rule, template};
 
 /// How many origins of one fact are shown as evidence.
@@ -69,29 +69,25 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
         code: rule.code.clone(),
         severity: row.severity.unwrap_or(rule.severity),
         subject: shown(case.ground.report, subject),
-        message: fill(&rule.message, case.ground.report, subject, ", "),
-        evidence: evidence(case.ground.report, row, subject),
+        message: fill(&rule.message, &case.ground, subject, ", "),
+        evidence: evidence(&case.ground, row, subject),
         rule: rule.id.clone(),
         contradicted_by: Vec::new(),
         sources: case.sources(rule.sources.iter().map(|source| source.get_ref().as_str())),
-        remedy: Some(remedy(row.remedy.as_ref().unwrap_or(&rule.remedy), case.ground.report, subject)),
+        remedy: Some(remedy(row.remedy.as_ref().unwrap_or(&rule.remedy), &case.ground, subject)),
     }
 }
 
-fn remedy(remedy: &Remedy, report: &Report, subject: &Subject) -> Remedy {
+fn remedy(remedy: &Remedy, ground: &Ground<'_>, subject: &Subject) -> Remedy {
     // In a command the items of a set are arguments.
-    let commands = remedy.commands.iter().map(|command| fill(command, report, subject, " "));
-    Remedy { text: fill(&remedy.text, report, subject, ", "), commands: commands.collect() }
+    let commands = remedy.commands.iter().map(|command| fill(command, ground, subject, " "));
+    Remedy { text: fill(&remedy.text, ground, subject, ", "), commands: commands.collect() }
 }
 
-fn evidence(report: &Report, row: &Row, subject: &Subject) -> Vec<Evidence> {
+fn evidence(ground: &Ground<'_>, row: &Row, subject: &Subject) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = Vec::new();
     for key in row.require.keys().chain(row.when.keys()) {
-        let about = |fact: &&Fact| match key.scope {
-            Scope::Host => fact.subject == Subject::Host,
-            _ => subject.concerns(&fact.subject),
-        };
-        for fact in report.all(key.name).filter(about).take(MOST_ORIGINS) {
+        for fact in ground.facts(key, subject).into_iter().take(MOST_ORIGINS) {
             let told = evidence_of(fact);
             if !evidence.contains(&told) {
                 evidence.push(told);
@@ -104,11 +100,6 @@ fn evidence(report: &Report, row: &Row, subject: &Subject) -> Vec<Evidence> {
 /// A fact as evidence.
 pub(super) fn evidence_of(fact: &Fact) -> Evidence {
     Evidence { fact: fact.key.name.to_owned(), value: value_of(fact), origin: fact.origin.to_string() }
-}
-
-/// Whether a subject is part of what a fact is about.
-fn within(subject: &Subject, whole: &Subject) -> bool {
-    *subject != Subject::Host && *whole != Subject::Host && subject.concerns(whole)
 }
 
 fn value_of(fact: &Fact) -> String {
@@ -133,20 +124,19 @@ fn shown(report: &Report, subject: &Subject) -> String {
 
 /// A text with facts in the place of `{key}`, the subject in that of `{subject}`, and the bare name of a package in that of
 /// `{package}`. The items of a set stand apart by `between`.
-fn fill(text: &str, report: &Report, subject: &Subject, between: &str) -> String {
-    template::fill(text, |key| {
-        match (key, subject) {
-            ("subject", _) => return shown(report, subject),
+fn fill(text: &str, ground: &Ground<'_>, subject: &Subject, between: &str) -> String {
+    template::fill(text, |name| {
+        match (name, subject) {
+            ("subject", _) => return shown(ground.report, subject),
             ("package", Subject::Package { name, .. }) => return name.clone(),
             _ => {}
         }
-        let facts = || report.all(key);
-        let own = || facts().filter(|fact| fact.subject == *subject || within(subject, &fact.subject));
-        let exact = own().find(|fact| fact.value.is_ok()).or_else(|| own().next());
-        let fact = exact.or_else(|| facts().find(|fact| fact.value.is_ok())).or_else(|| facts().next());
-        match fact.map(|fact| (fact, &fact.value)) {
-            Some((_, Ok(Value::Set(items)))) if !items.is_empty() => items.join(between),
-            Some((fact, _)) => value_of(fact),
+        let own = accelprobe_probes::key(name).map(|key| ground.facts(key, subject)).unwrap_or_default();
+        // What is known of the subject counts before what is known of others.
+        let facts = if own.is_empty() { ground.report.all(name).collect() } else { own };
+        match facts.iter().find(|fact| fact.value.is_ok()).or(facts.first()) {
+            Some(Fact { value: Ok(Value::Set(items)), .. }) if !items.is_empty() => items.join(between),
+            Some(fact) => value_of(fact),
             None => "unknown".to_owned(),
         }
     })

@@ -1,6 +1,6 @@
 //! How every system of the matrix stands on this machine, and what the matrix says of it here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use accelprobe_probes::fact::{Report, Scope, Subject};
 use accelprobe_probes::host::Missing;
@@ -13,10 +13,11 @@ use crate::matrix::{Environment, Matrix, System, Verdict};
 /// How far each probed system gets, by id.
 pub(super) fn climbs(report: &Report, matrix: &Matrix, environment: Option<Environment>) -> BTreeMap<String, Climb> {
     let mut climbs = BTreeMap::new();
+    let told: HashSet<&str> = report.facts.iter().map(|fact| fact.key.name).collect();
     for probe in accelprobe_probes::PROBES {
         let Some(climb) = probe.climb else { continue };
         let climb = match report.asked(probe.name).map(|asked| &asked.missing) {
-            None if report.facts.iter().any(|fact| probe.keys.contains(&fact.key)) => climb(report),
+            None if probe.keys.iter().any(|key| told.contains(key.name)) => climb(report),
             None => Climb::none(State::Unknown, "not asked"),
             Some(None) => climb(report),
             Some(Some(Missing::TimedOut)) => Climb::none(State::TimedOut, "asking did not end in time"),

@@ -110,7 +110,7 @@ impl<'a> Ground<'a> {
     }
 
     /// The facts under a key that count where a subject is judged, in the order of trust.
-    fn facts(&self, key: &Key, subject: &Subject) -> Vec<&'a Fact> {
+    pub(crate) fn facts(&self, key: &Key, subject: &Subject) -> Vec<&'a Fact> {
         let Some(subjects) = self.places.get(key.name) else { return Vec::new() };
         let mut places: Vec<usize> = match (key.scope, subject) {
             (Scope::Host, _) => subjects.get(&Subject::Host).cloned().unwrap_or_default(),
