@@ -37,6 +37,8 @@ mod search_path;
 pub mod tensorflow;
 pub mod tensorrt;
 pub mod tflite;
+#[cfg(feature = "native")]
+mod vendor_library;
 pub mod version;
 pub mod vulkan;
 pub mod webgpu;

@@ -44,13 +44,3 @@ unsafe fn load(path: &str) -> Result<Library, libloading::Error> {
         Dll::load_with_flags(path, LOAD_WITH_ALTERED_SEARCH_PATH).map(Library::from)
     }
 }
-
-/// A function of a library.
-///
-/// # Safety
-/// `T` must be the function's type.
-pub(crate) unsafe fn symbol<T: std::marker::Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> {
-    // SAFETY: the caller vouches for the type; the library stays open for good.
-    let found = unsafe { library.get::<T>(name) };
-    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
-}

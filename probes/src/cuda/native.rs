@@ -10,6 +10,7 @@ use crate::bus::{luid_text, uuid_text};
 use crate::child::reason;
 use crate::compute;
 use crate::host::{Answer, Missing, Query};
+use crate::vendor_library::{check, symbol};
 
 #[cfg(windows)]
 const NAME: &str = "nvcuda.dll";
@@ -194,28 +195,11 @@ type Launch = unsafe extern "system" fn(
     *mut *mut c_void,
 ) -> c_int;
 
-/// A function of the library.
-///
-/// # Safety
-/// `T` must be the function's type.
-unsafe fn symbol<T: Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> {
-    // SAFETY: the caller vouches for the type, and keeps the library open.
-    let found = unsafe { library.get::<T>(name) };
-    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
-}
-
 /// As `check`; a device whose memory is full, or that another process has to itself, says nothing about how it computes.
 fn room(call: &str, code: c_int) -> Result<(), Missing> {
     match code {
         2 => Err(Missing::Unasked(format!("the device's memory is full ({call})"))),
         46 => Err(Missing::Unasked(format!("the device is taken by another process ({call})"))),
         code => check(call, code),
-    }
-}
-
-fn check(call: &str, code: c_int) -> Result<(), Missing> {
-    match code {
-        0 => Ok(()),
-        code => Err(Missing::Exited { code: code.into(), message: call.to_owned() }),
     }
 }

@@ -1,8 +1,9 @@
 //! The child's side: what one copy of cuDNN says of itself.
 
 use super::Told;
-use crate::copies::native::{open, symbol};
+use crate::copies::native::open;
 use crate::host::{Answer, Query};
+use crate::vendor_library::symbol;
 
 pub(super) fn answer(query: &Query) -> Answer {
     let library = open(query)?;

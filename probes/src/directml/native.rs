@@ -12,6 +12,7 @@ use libloading::Library;
 use super::{Adapter, Device};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
+use crate::vendor_library::symbol;
 
 /// An interface's or an attribute's number, in the order in which memory has it.
 #[repr(C)]
@@ -314,16 +315,6 @@ fn open(path: &str) -> Result<ManuallyDrop<Library>, Missing> {
     // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
     let library = unsafe { Library::new(path) }.map_err(|error| Missing::Garbled(reason(&error)))?;
     Ok(ManuallyDrop::new(library))
-}
-
-/// A function of the library.
-///
-/// # Safety
-/// `T` must be the function's type.
-unsafe fn symbol<T: Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> {
-    // SAFETY: the caller vouches for the type, and keeps the library open.
-    let found = unsafe { library.get::<T>(name) };
-    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
 }
 
 /// An HRESULT: what is negative has failed, and is known by its hexadecimal digits.

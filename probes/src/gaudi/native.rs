@@ -8,6 +8,7 @@ use libloading::Library;
 use super::{Device, Hlml};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
+use crate::vendor_library::{check, symbol};
 
 /// More cards than any machine has; a count above it is a fault of the library.
 const MOST_DEVICES: c_uint = 256;
@@ -89,21 +90,4 @@ fn text(ask: impl FnOnce(*mut c_char, c_uint) -> c_int) -> Option<String> {
     let code = ask(bytes.as_mut_ptr().cast(), 255);
     let text = CStr::from_bytes_until_nul(&bytes).ok()?.to_string_lossy().trim().to_owned();
     (code == 0 && !text.is_empty()).then_some(text)
-}
-
-/// A function of the library.
-///
-/// # Safety
-/// `T` must be the function's type.
-unsafe fn symbol<T: Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> {
-    // SAFETY: the caller vouches for the type, and keeps the library open.
-    let found = unsafe { library.get::<T>(name) };
-    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
-}
-
-fn check(call: &str, code: c_int) -> Result<(), Missing> {
-    match code {
-        0 => Ok(()),
-        code => Err(Missing::Exited { code: code.into(), message: call.to_owned() }),
-    }
 }

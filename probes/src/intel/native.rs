@@ -10,6 +10,7 @@ use libloading::Library;
 use super::level_zero::{Device, Listing};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
+use crate::vendor_library::symbol;
 
 #[cfg(windows)]
 const NAME: &str = "ze_loader.dll";
@@ -223,16 +224,6 @@ fn text(characters: &[c_char]) -> String {
     let bytes: Vec<u8> =
         characters.iter().flat_map(|character| character.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).trim().to_owned()
-}
-
-/// A function of the loader.
-///
-/// # Safety
-/// `T` must be the function's type.
-unsafe fn symbol<T: Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> {
-    // SAFETY: the caller vouches for the type, and keeps the library open.
-    let found = unsafe { library.get::<T>(name) };
-    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
 }
 
 fn check(call: &str, code: u32) -> Result<(), Missing> {

@@ -13,6 +13,7 @@ use libloading::Library;
 use super::{CPU, Runtime, model};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
+use crate::vendor_library::symbol;
 
 /// What `OrtGetApiBase` gives.
 #[repr(C)]
@@ -73,16 +74,6 @@ pub(crate) fn open(path: &str) -> Result<ManuallyDrop<Library>, Missing> {
         WindowsLibrary::load_with_flags(path, LOAD_WITH_ALTERED_SEARCH_PATH).map(Library::from)
     };
     opened.map(ManuallyDrop::new).map_err(|error| Missing::Garbled(reason(&error)))
-}
-
-/// A function of a library.
-///
-/// # Safety
-/// `T` must be the function's type.
-pub(crate) unsafe fn symbol<T: Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> {
-    // SAFETY: the caller vouches for the type; libraries stay open until this process ends.
-    let found = unsafe { library.get::<T>(name) };
-    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
 }
 
 /// A text that a library owns; nothing where there is none.

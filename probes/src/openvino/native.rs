@@ -5,7 +5,8 @@ use std::ptr;
 
 use super::{Device, Runtime};
 use crate::host::{Answer, Missing, Query};
-use crate::onnxruntime::native::{open, symbol, text};
+use crate::onnxruntime::native::{open, text};
+use crate::vendor_library::{check, symbol};
 
 /// `ov_version_t`.
 #[repr(C)]
@@ -84,13 +85,6 @@ fn address(text: &str) -> Option<String> {
     };
     let (domain, bus) = (number("domain")?, number("bus")?);
     Some(format!("{domain:04x}:{bus:02x}:{:02x}.{:x}", number("device")?, number("function")?))
-}
-
-fn check(call: &str, code: c_int) -> Result<(), Missing> {
-    match code {
-        0 => Ok(()),
-        code => Err(Missing::Exited { code: code.into(), message: call.to_owned() }),
-    }
 }
 
 #[cfg(test)]

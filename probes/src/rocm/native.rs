@@ -9,6 +9,7 @@ use libloading::Library;
 use super::{Agent, Device, Hip, Hsa, pci_text};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
+use crate::vendor_library::{check, symbol};
 
 /// `HSA_AGENT_INFO_*` and `HSA_AMD_AGENT_INFO_*` numbers of hsa.h and hsa_ext_amd.h.
 const AGENT_NAME: c_int = 0;
@@ -192,23 +193,6 @@ fn luid_in(bytes: &[u8]) -> Option<String> {
     const LUID: usize = 256 + 16;
     let number = u64::from_le_bytes(*bytes.get(LUID..)?.first_chunk()?);
     (cfg!(windows) && number != 0).then(|| format!("{number:016x}"))
-}
-
-/// A function of the library.
-///
-/// # Safety
-/// `T` must be the function's type.
-unsafe fn symbol<T: Copy>(library: &Library, name: &[u8]) -> Result<T, Missing> {
-    // SAFETY: the caller vouches for the type, and keeps the library open.
-    let found = unsafe { library.get::<T>(name) };
-    found.map(|symbol| *symbol).map_err(|error| Missing::Garbled(reason(&error)))
-}
-
-fn check(call: &str, code: c_int) -> Result<(), Missing> {
-    match code {
-        0 => Ok(()),
-        code => Err(Missing::Exited { code: code.into(), message: call.to_owned() }),
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::ffi::c_int;
 use libloading::Library;
 
 use super::Told;
-use crate::copies::native::{open, symbol};
+use crate::copies::native::open;
 use crate::host::{Answer, Missing, Query};
+use crate::vendor_library::symbol;
 
 pub(super) fn answer(query: &Query) -> Answer {
     let library = open(query)?;

@@ -5,7 +5,8 @@ use std::ptr;
 
 use super::Runtime;
 use crate::host::{Answer, Missing, Query};
-use crate::onnxruntime::native::{open, symbol, text};
+use crate::onnxruntime::native::{open, text};
+use crate::vendor_library::{check, symbol};
 
 type Object = *mut c_void;
 
@@ -46,11 +47,4 @@ pub(super) fn answer(query: &Query) -> Answer {
         }
     }
     Ok(serde_json::to_string(&runtime).unwrap_or_default())
-}
-
-fn check(call: &str, code: c_int) -> Result<(), Missing> {
-    match code {
-        0 => Ok(()),
-        code => Err(Missing::Exited { code: code.into(), message: call.to_owned() }),
-    }
 }
