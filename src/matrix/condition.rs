@@ -562,6 +562,58 @@ mod tests {
         assert_eq!(holds("{ compute-capability = \">=6.0\" }", cards()), Truth::True);
     }
 
+    /// What conditions say of torch in an environment with NumPy 2, by a matrix whose newest torch is 2.15.
+    fn holds_of_torch(conditions: &str, torch: &str, beyond: Beyond) -> Truth {
+        #[derive(Deserialize)]
+        struct File {
+            when: Conditions,
+        }
+        let file: File = toml::from_str(&format!("when = {conditions}")).unwrap();
+        let package = |name: &str| Subject::Package { environment: "/e".into(), name: name.into() };
+        let told = |key: &str, subject: Subject, value: Value| Fact {
+            key: key_of(key),
+            subject,
+            value: Ok(value),
+            origin: Origin::Given("test".into()),
+        };
+        let facts = vec![
+            told("package-version", package("torch"), Value::Version(torch.parse().unwrap())),
+            told("package-version", package("numpy"), Value::Version("2.0.0".parse().unwrap())),
+            told(
+                "environment-packages",
+                Subject::Environment("/e".into()),
+                Value::Set(vec!["torch".into(), "numpy".into()]),
+            ),
+        ];
+        let product = "name = \"PyTorch\"\nvendor = \"meta\"\npackages = [\"torch\"]\nsource = \"x\"\n\
+                       release = [{ version = \"2.15.0\" }]";
+        let matrix = Matrix { products: vec![toml::from_str(product).unwrap()], ..Matrix::default() };
+        let (report, climbs) = (Report { probes: Vec::new(), facts }, BTreeMap::new());
+        file.when.hold(&Ground::new(&report, &climbs, &matrix), &package("torch"), beyond)
+    }
+
+    fn key_of(name: &str) -> &'static Key {
+        key(name).unwrap()
+    }
+
+    #[test]
+    fn a_package_has_a_name_and_neighbours() {
+        let holds = |conditions: &str| holds_of_torch(conditions, "2.2.0", Beyond::Unknown);
+        assert_eq!(holds("{ package = \"torch\", beside-numpy = \">=2\" }"), Truth::True);
+        assert_eq!(holds("{ package = [\"jax\", \"jaxlib\"] }"), Truth::False);
+        assert_eq!(holds("{ beside-numpy = \"<2\" }"), Truth::False);
+        assert_eq!(holds("{ beside-scipy = \"absent\" }"), Truth::True);
+        assert_eq!(holds("{ beside-scipy = \">=1\" }"), Truth::False);
+    }
+
+    #[test]
+    fn a_version_beyond_the_horizon_is_unknown_to_rules() {
+        let old = "{ package-version = \"<3\" }";
+        assert_eq!(holds_of_torch(old, "2.15.0+cu130", Beyond::Unknown), Truth::True);
+        assert_eq!(holds_of_torch(old, "2.16.0", Beyond::Unknown), Truth::Unknown);
+        assert_eq!(holds_of_torch(old, "2.16.0", Beyond::Compared), Truth::True);
+    }
+
     #[test]
     fn a_condition_that_cannot_be_is_refused() {
         #[derive(Debug, Deserialize)]
