@@ -13,14 +13,12 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use accelprobe::judge::{Asked, judge};
 use accelprobe::matrix::{self, Matrix};
 use accelprobe_probes::fact::Report;
-use accelprobe_probes::host::Host;
 use accelprobe_probes::host::recording::Recording;
 
 /// How long each measurement goes on.
@@ -109,12 +107,12 @@ fn load() -> Matrix {
     matrix::embedded().unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-fn parse(text: &str) -> Arc<dyn Host> {
-    Arc::new(Recording::parse(text).unwrap_or_else(|error| panic!("{error}")))
+fn parse(text: &str) -> Recording {
+    Recording::parse(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn collect(recording: &Arc<dyn Host>) -> Report {
-    accelprobe_probes::collect(recording, Duration::from_secs(10), false, |_| true)
+fn collect(recording: &Recording) -> Report {
+    accelprobe_probes::replay(recording, |_| true)
 }
 
 fn judge_one(report: Report, matrix: &Matrix) {

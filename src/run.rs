@@ -197,8 +197,7 @@ fn gather(subject: Subject, source: &Source) -> Result<Report, String> {
             report
         }
         Subject::Read(Input::Recording(recording)) => {
-            let host: Arc<dyn Host> = Arc::new(*recording);
-            accelprobe_probes::collect(&host, DEADLINE, false, |name| wanted(source, name))
+            accelprobe_probes::replay(&*recording, |name| wanted(source, name))
         }
     };
     for setting in &source.set {
@@ -231,7 +230,7 @@ fn wanted(source: &Source, name: &str) -> bool {
 
 fn gather_live(host: &Arc<Memo<Live>>, source: &Source) -> Report {
     let shared: Arc<dyn Host> = host.clone();
-    let report = accelprobe_probes::collect(&shared, host.inner().time_left(), true, |name| wanted(source, name));
+    let report = accelprobe_probes::collect(&shared, host.inner().time_left(), |name| wanted(source, name));
     host.inner().finish();
     if source.trace {
         trace(&host.heard());

@@ -224,7 +224,7 @@ fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
         computations.push((subject(), computation(number, library.as_deref())));
     }
     if host.is_deep() {
-        facts.extend(compute::ask_each(host, &CUDA_COMPUTE, computations));
+        facts.extend(compute::ask_each(host, &CUDA_COMPUTE, &computations));
     }
 }
 

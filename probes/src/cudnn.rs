@@ -20,7 +20,7 @@ use crate::copies::{Copy, Place, copies, cuda_of_package, folder_of, is_of_the_d
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
-use crate::manifest::each;
+use crate::parallel;
 use crate::resolve::unresolved;
 use crate::version::Version;
 
@@ -130,7 +130,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = vec![CUDNN_TAKEN.host(first.map(Value::Text), &origin)];
     let mut found = copies(host, names, &folders(host), |name| major_of(name).is_some());
     found.truncate(MOST_COPIES);
-    facts.extend(each(&found, |copy| ask_copy(host, copy)));
+    facts.extend(parallel::facts(host, &found, |copy| ask_copy(host, copy)));
     facts.extend(shadows(host, &found, &facts));
     facts
 }

@@ -18,6 +18,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub trait Host: Send + Sync {
     /// Answers a question. Never panics, never fails in another way than by saying what is [`Missing`].
     fn ask(&self, question: &Question) -> Answer;
+
+    /// Whether all answers are there already, so that asking several questions at once gains nothing.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
 }
 
 /// The text that answers a question, or why there is none.

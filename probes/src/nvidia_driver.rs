@@ -9,8 +9,6 @@
 #[cfg(feature = "native")]
 mod native;
 
-use std::thread;
-
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
@@ -19,6 +17,7 @@ use crate::cuda::{CUDA_DRIVER_API, kind_of};
 use crate::environment::WSL_LIBRARY_FOLDER;
 use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Answer, Command, Host, Missing, Query, Question};
+use crate::parallel;
 use crate::search_path;
 
 /// See the module.
@@ -153,13 +152,9 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     }
     let smi = nvidia_smi(host);
     if kernel == Kernel::Ready {
-        thread::scope(|scope| {
-            let ask_smi = || smi.as_deref().map(|path| ask_nvidia_smi(host, path)).unwrap_or_default();
-            let beside = thread::Builder::new().spawn_scoped(scope, ask_smi);
-            ask_nvml(host, &mut facts);
-            // Where no more threads may be started, one source waits for the other.
-            facts.extend(beside.map_or_else(|_| ask_smi(), |smi| smi.join().unwrap_or_default()));
-        });
+        let ask_smi = || smi.as_deref().map(|path| ask_nvidia_smi(host, path)).unwrap_or_default();
+        let (by_smi, ()) = parallel::both(host, ask_smi, || ask_nvml(host, &mut facts));
+        facts.extend(by_smi);
     }
     let path = Question::Env("PATH".to_owned());
     let unknown = host.ask(&path).err().filter(|missing| *missing == Missing::NotRecorded);

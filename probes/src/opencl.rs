@@ -19,6 +19,7 @@ use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, NO_KERNEL_DRIVER, OTHER_ARCHITECTURE, SOFTWARE};
+use crate::parallel;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -94,7 +95,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = vec![OPENCL_LOADER.host(path.clone().map(Value::Text), &loader)];
     let Ok(path) = path else { return facts };
     let drivers = drivers(host);
-    facts.extend(manifest::each(&drivers, |driver| ask_driver(host, driver, &path)));
+    facts.extend(parallel::facts(host, &drivers, |driver| ask_driver(host, driver, &path)));
     facts
 }
 
@@ -150,7 +151,7 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         computations.push((subject(), computation(loader, place, &library, host.is_windows())));
     }
     if host.is_deep() {
-        facts.extend(compute::ask_each(host, &OPENCL_COMPUTE, computations));
+        facts.extend(compute::ask_each(host, &OPENCL_COMPUTE, &computations));
     }
     facts
 }

@@ -21,7 +21,7 @@ use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::image::Image;
 use crate::ladder::{Climb, Rung, State};
-use crate::manifest::each;
+use crate::parallel;
 use crate::resolve::unresolved;
 
 use places::{LINUX, WINDOWS, folders, kind_of, parts};
@@ -131,7 +131,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = vec![TENSORRT_TAKEN.host(first.map(Value::Text), &origin)];
     let mut found = copies(host, names, &folders(host), |name| kind_of(name).is_some());
     found.truncate(MOST_COPIES);
-    facts.extend(each(&found, |copy| ask_copy(host, copy)));
+    facts.extend(parallel::facts(host, &found, |copy| ask_copy(host, copy)));
     facts
 }
 

@@ -9,8 +9,8 @@ use super::{CUDA_RUNTIME_COPY, CUDA_RUNTIME_SAYS, PROBE, dotted};
 use crate::copies::join;
 use crate::fact::{Fact, Subject, version};
 use crate::host::{Host, Missing, Query, Question};
-use crate::manifest;
 use crate::nvidia_driver::{Kernel, kernel};
+use crate::parallel;
 use crate::python::environments::environments;
 use crate::python::packages::packages;
 
@@ -46,7 +46,7 @@ pub(super) fn ask(host: &dyn Host) -> Vec<Fact> {
     }
     let ready = kernel(host) == Kernel::Ready;
     paths.retain(|(_, is_old)| ready || !(*is_old || host.is_windows()));
-    facts.extend(manifest::each(&paths, |(path, _)| vec![ask_copy(host, path)]));
+    facts.extend(parallel::facts(host, &paths, |(path, _)| vec![ask_copy(host, path)]));
     facts
 }
 

@@ -141,6 +141,10 @@ impl Host for Recording {
             Some(section) => section.get(&question.text()).map_or(Err(otherwise), |found| found.0.clone()),
         }
     }
+
+    fn answers_at_once(&self) -> bool {
+        true
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

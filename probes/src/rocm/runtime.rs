@@ -1,7 +1,5 @@
 //! What HSA and HIP tell in a child each, and which variable stands between them and the GPUs.
 
-use std::thread;
-
 use super::installed::Installed;
 use super::kernel::Kernel;
 use super::{HIDDEN_BY, HIP_STATUS, HIP_VERSION, HSA_STATUS, Hip, Hsa, PROBE, ROCM_DEVICE, WRONG_DEVICE};
@@ -9,6 +7,7 @@ use crate::bus::{DEVICE_KIND, DEVICE_LUID, DEVICE_MEMORY, DEVICE_VENDOR, GFX_TAR
 use crate::fact::{Fact, Key, Subject, Value, version};
 use crate::host::{Answer, Host, Missing, Query, Question};
 use crate::nvidia_driver::pci_address;
+use crate::parallel;
 
 /// `hipErrorNoDevice`.
 const NO_DEVICE: i32 = 100;
@@ -30,13 +29,8 @@ pub(super) fn ask(host: &dyn Host, kernel: Option<&Kernel>, installed: &Installe
     };
     let hsa = installed.hsa.as_ref().map(|path| question("hsa", path));
     let hip = installed.hip.as_ref().map(|path| question("hip", path));
-    let (of_hsa, of_hip) = thread::scope(|scope| {
-        let ask_hsa = || hsa.as_ref().map(|hsa| host.ask(hsa));
-        let beside = thread::Builder::new().spawn_scoped(scope, ask_hsa);
-        let of_hip = hip.as_ref().map(|hip| host.ask(hip));
-        // Where no more threads may be started, one library waits for the other.
-        (beside.map_or_else(|_| ask_hsa(), |hsa| hsa.join().unwrap_or_default()), of_hip)
-    });
+    let ask = |library: &Option<Question>| library.as_ref().map(|library| host.ask(library));
+    let (of_hsa, of_hip) = parallel::both(host, || ask(&hsa), || ask(&hip));
     let agents = hsa.zip(of_hsa).and_then(|(hsa, answer)| tell_hsa(&hsa, answer, hip.is_none(), facts));
     let devices = hip.zip(of_hip).and_then(|(hip, answer)| tell_hip(&hip, answer, facts));
     ask_variables(host, kernel.and_then(|kernel| kernel.gpus), agents, devices, facts);
