@@ -130,7 +130,7 @@ impl<'a> Case<'a> {
         let newer = self.matrix.newer_about(&statement.claims).filter(|newer| newer.relation == Relation::Contradicts);
         newer
             .filter_map(|newer| {
-                let source = self.matrix.sources.get(newer.source.get_ref())?;
+                let source = self.matrix.sources.get(&newer.source)?;
                 Some(Citation {
                     text: newer.text.clone(),
                     title: source.title.clone(),

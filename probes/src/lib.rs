@@ -51,6 +51,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fact::{Asked, Fact, Key, Report};
+use host::shared::Shared;
 use host::{Answer, Host, Missing, Query};
 use ladder::Climb;
 
@@ -100,6 +101,7 @@ pub static PROBES: &[&Probe] = &[
 /// Asks the probes that `wanted` names, each in a thread of its own, until the time is up. A probe that has not answered
 /// by then is abandoned and reported as timed out.
 pub fn collect(host: &Arc<dyn Host>, time: Duration, wanted: impl Fn(&str) -> bool) -> Report {
+    let host = &Arc::new(Shared::new(Arc::clone(host)));
     let deadline = Instant::now() + time;
     let (send, answers) = mpsc::channel();
     let asked: Vec<&Probe> = PROBES.iter().copied().filter(|probe| wanted(probe.name)).collect();
@@ -143,10 +145,11 @@ pub fn collect(host: &Arc<dyn Host>, time: Duration, wanted: impl Fn(&str) -> bo
 
 /// Asks the same probes of a host that has all answers already, one after the other in this thread.
 pub fn replay(host: &dyn Host, wanted: impl Fn(&str) -> bool) -> Report {
+    let host = Shared::new(host);
     let mut report = Report::default();
     for probe in PROBES.iter().filter(|probe| wanted(probe.name)) {
         // As in a thread of its own, a probe that panics takes nothing with it.
-        let facts = panic::catch_unwind(AssertUnwindSafe(|| (probe.ask)(host)));
+        let facts = panic::catch_unwind(AssertUnwindSafe(|| (probe.ask)(&host)));
         let missing = facts.is_err().then(no_facts);
         report.probes.push(Asked { name: probe.name.to_owned(), duration_ms: None, missing });
         report.facts.extend(facts.unwrap_or_default());

@@ -12,13 +12,15 @@ mod installer;
 pub(crate) mod packages;
 mod requirement;
 
+use std::sync::Arc;
+
 use crate::Probe;
 use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Question};
 
 use environments::{Environment, Role, environments};
 use installer::quoted;
-use packages::{matters, missing_requirements, packages};
+use packages::{matters, missing_requirements};
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -161,7 +163,7 @@ pub(crate) static LIBRARY_INSTALL: Key = Key::new(
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
     let all = environments(host);
-    let mut facts = ask_active(host, all.first());
+    let mut facts = ask_active(host, all.first().map(Arc::as_ref));
     for environment in &all {
         ask_environment(host, environment, &mut facts);
     }
@@ -198,7 +200,7 @@ fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<F
     facts.push(ENVIRONMENT_INSTALL.of(subject(), Value::Text(environment.install()), origin));
     let uninstall = environment.installer.uninstall(interpreter);
     facts.push(ENVIRONMENT_UNINSTALL.of(subject(), Value::Text(uninstall), origin));
-    let installed = packages(host, environment);
+    let installed = &environment.packages;
     let python = environment.version.0.as_ref().map(ToString::to_string).unwrap_or_default();
     let ours: Vec<_> = installed.values().filter(|package| matters(&package.name)).collect();
     let site = environment.sites.first().map_or_else(|| origin.clone(), |site| Question::List(site.clone()));
@@ -217,7 +219,7 @@ fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<F
         let listed = Question::List(package.site.clone());
         let number = package.version.as_deref().map_or(Err(Missing::NotFound), version);
         facts.push(PACKAGE_VERSION.of(subject(), number, &listed));
-        let lacks = missing_requirements(host, package, &installed, &python).unwrap_or_default();
+        let lacks = missing_requirements(host, package, installed, &python).unwrap_or_default();
         if !lacks.is_empty() {
             let metadata = packages::metadata_of(host, package);
             let (names, specifiers): (Vec<String>, Vec<String>) = lacks.into_iter().unzip();

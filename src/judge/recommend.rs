@@ -124,8 +124,8 @@ fn recommendation(case: &Case<'_>, system: &System, setup: &Setup) -> Recommenda
         gives: setup.gives,
         text: format!("{}{doubt}", setup.text),
         commands: in_an_environment(case, &setup.commands),
-        because: vec![setup.id.get_ref().clone()],
-        sources: case.sources(setup.sources.iter().map(|source| source.get_ref().as_str())),
+        because: vec![setup.id.clone()],
+        sources: case.sources(setup.sources.iter().map(String::as_str)),
     }
 }
 

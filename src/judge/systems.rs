@@ -87,9 +87,8 @@ fn support(case: &Case<'_>, system: &System, state: State) -> Support {
     let Some(environment) = case.environment else { return unknown };
     let here = || system.support.iter().filter(|support| support.environment == environment && support.is_general());
     // Where versions differ, the newest is what one gets.
-    let newest = |support: &&crate::matrix::Support| {
-        support.versions.as_ref().is_none_or(|range| range.get_ref().is_open_above())
-    };
+    let newest =
+        |support: &&crate::matrix::Support| support.versions.as_ref().is_none_or(|range| range.is_open_above());
     let Some(statement) = here().find(newest).or_else(|| here().next()) else { return unknown };
     let seen = state == State::Working && statement.verdict(case.edition) == Verdict::Unsupported;
     let words = statement.words(case.edition).map(str::to_owned);

@@ -42,7 +42,7 @@ fn by_matrix(case: &Case<'_>, system: &System, spec: &Spec) -> Turnout {
         let why = format!("the matrix says nothing of {} on {}", system.name, environment.title());
         return (Outcome::Unknown, why, None, None);
     };
-    let rule = Some(statement.id.get_ref().clone());
+    let rule = Some(statement.id.clone());
     let words = statement.words(case.edition).unwrap_or_default();
     let seen = case.ground.climbs.get(&system.id).is_some_and(|climb| climb.state == State::Working);
     match statement.verdict(case.edition) {
@@ -65,7 +65,7 @@ fn by_matrix(case: &Case<'_>, system: &System, spec: &Spec) -> Turnout {
 fn candidate<'a>(case: &Case<'a>, system: &System, spec: &Spec) -> Result<Option<&'a Version>, String> {
     let Some(product) = case.product(system, spec) else { return Ok(None) };
     let fits = |version: &&Version| spec.range.as_ref().is_none_or(|range| range.contains(version));
-    let newest = product.release.iter().rev().map(|release| release.version.get_ref()).find(fits);
+    let newest = product.release.iter().rev().map(|release| &release.version).find(fits);
     match (newest, product.horizon(), &spec.range) {
         (None, Some(horizon), Some(range)) if range.bounds().all(|bound| bound > horizon) => {
             Err(format!("{} {range} is newer than this matrix, which ends at {horizon}", product.name))
@@ -79,8 +79,8 @@ fn statement<'a>(case: &Case<'_>, system: &'a System, spec: &Spec, candidate: Op
     let environment = case.environment?;
     let applies = |support: &&Support| match (&support.versions, candidate) {
         (None, _) => true,
-        (Some(range), Some(version)) => range.get_ref().contains(version),
-        (Some(range), None) => range.get_ref().is_open_above(),
+        (Some(range), Some(version)) => range.contains(version),
+        (Some(range), None) => range.is_open_above(),
     };
     let here = || system.support.iter().filter(|support| support.environment == environment).filter(applies);
     let on_cpu = || here().find(|support| support.part.as_deref() == Some("cpu"));
@@ -100,18 +100,15 @@ fn refuses(case: &Case<'_>, statement: &Support) -> bool {
 
 fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: String) -> Finding {
     let documents = (!statement.claims.is_empty()).then_some("documents");
-    let others = statement
-        .sources
-        .iter()
-        .map(|source| source.get_ref().as_str())
-        .filter(|source| *source != "documents" || documents.is_none());
+    let others =
+        statement.sources.iter().map(String::as_str).filter(|source| *source != "documents" || documents.is_none());
     Finding {
         code: statement.code.clone().unwrap_or_else(|| "unsupported-here".to_owned()),
         severity: Severity::Error,
         subject: spec.text.clone(),
         message,
         evidence: case.ground.report.all("environment").map(findings::evidence_of).collect(),
-        rule: statement.id.get_ref().clone(),
+        rule: statement.id.clone(),
         contradicted_by: case.contradictions(statement),
         sources: case.sources(documents.into_iter().chain(others)),
         remedy: statement.remedy.clone(),
@@ -180,14 +177,14 @@ fn by_setup(
     let commands = setup.commands.clone();
     let remedy = (!commands.is_empty()).then(|| Remedy { text: setup.text.clone(), commands });
     let finding = Finding {
-        rule: setup.id.get_ref().clone(),
+        rule: setup.id.clone(),
         evidence: setup
             .when
             .keys()
             .flat_map(|key| case.ground.report.all(key.name).take(1))
             .map(findings::evidence_of)
             .collect(),
-        sources: case.sources(setup.sources.iter().map(|source| source.get_ref().as_str())),
+        sources: case.sources(setup.sources.iter().map(String::as_str)),
         remedy,
         ..cannot(case, statement, spec, code.to_owned(), message.clone())
     };
@@ -228,7 +225,7 @@ fn offered(case: &Case<'_>, system: &System, spec: &Spec) -> Offered {
     });
     match (pin, &spec.range, case.product(system, spec)) {
         (Some(pin), Some(range), Some(product)) => {
-            let mut releases = product.release.iter().map(|release| release.version.get_ref());
+            let mut releases = product.release.iter().map(|release| &release.version);
             let fits = releases.any(|version| range.contains(version) && *version < pin);
             if fits { Offered::Gpu } else { older() }
         }

@@ -2,7 +2,6 @@
 
 use accelprobe_probes::version::Range;
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 use super::condition::Conditions;
 use super::{Edition, Environment, Remedy, Table, Verdict};
@@ -49,16 +48,26 @@ pub struct System {
     pub setup: Vec<Setup>,
 }
 
+impl System {
+    /// The claims of the documents that it holds.
+    pub fn claims(&self) -> impl Iterator<Item = &String> {
+        let support = self.support.iter().flat_map(|support| &support.claims);
+        let hardware = self.hardware.iter().flat_map(|hardware| &hardware.claims);
+        let format = self.format.iter().flat_map(|format| &format.claims);
+        support.chain(hardware).chain(format).chain(self.note.iter().flat_map(|note| &note.claims))
+    }
+}
+
 /// One statement: in this environment, for these versions, this verdict.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Support {
     /// Rule id, unique over the matrix; it never changes.
-    pub id: Spanned<String>,
+    pub id: String,
     /// Where.
     pub environment: Environment,
     /// For which versions of the system; all where none are named.
-    pub versions: Option<Spanned<Range>>,
+    pub versions: Option<Range>,
     /// For which use alone: `gpu`, `cpu`, or another system's id.
     pub part: Option<String>,
     /// What the documents say; nothing where they are silent.
@@ -76,10 +85,10 @@ pub struct Support {
     pub code: Option<String>,
     /// The claims of the documents that this encodes.
     #[serde(default)]
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
     /// The sources behind `current`.
     #[serde(default)]
-    pub sources: Vec<Spanned<String>>,
+    pub sources: Vec<String>,
     /// What to do instead.
     pub remedy: Option<Remedy>,
 }
@@ -120,7 +129,7 @@ pub struct Hardware {
     pub vendors: Vec<String>,
     /// The documents' claims.
     #[serde(default)]
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
 }
 
 /// Model formats that a system takes.
@@ -135,7 +144,7 @@ pub struct Format {
     pub environment: Option<Environment>,
     /// The documents' claims.
     #[serde(default)]
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
 }
 
 /// Something else that is said.
@@ -152,7 +161,7 @@ pub struct Note {
     pub environment: Option<Environment>,
     /// The documents' claims.
     #[serde(default)]
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
 }
 
 /// What kind of statement a note is.
@@ -190,17 +199,17 @@ pub enum Column {
 #[serde(deny_unknown_fields)]
 pub struct Newer {
     /// Its id.
-    pub id: Spanned<String>,
+    pub id: String,
     /// How it stands to the claims.
     pub relation: Relation,
     /// The claims, wherever in the matrix they stand.
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
     /// What it says.
     pub text: String,
     /// The version or date from which it holds.
     pub since: Option<String>,
     /// Where it says so.
-    pub source: Spanned<String>,
+    pub source: String,
 }
 
 /// How a newer statement stands to the documents.
@@ -220,7 +229,7 @@ pub enum Relation {
 #[serde(deny_unknown_fields)]
 pub struct Setup {
     /// Rule id.
-    pub id: Spanned<String>,
+    pub id: String,
     /// The machine it is for; the first row of a system whose conditions hold is taken.
     pub when: Conditions,
     /// What one gets.
@@ -232,7 +241,7 @@ pub struct Setup {
     pub commands: Vec<String>,
     /// The sources.
     #[serde(default)]
-    pub sources: Vec<Spanned<String>>,
+    pub sources: Vec<String>,
 }
 
 /// What a set-up gives.
