@@ -1,5 +1,7 @@
 //! What has releases, and what can be installed of each.
 
+use std::collections::BTreeMap;
+
 use accelprobe_probes::version::{Range, Version};
 use serde::Deserialize;
 
@@ -63,6 +65,9 @@ pub struct Release {
     pub python: Option<Range>,
     /// Of an NVIDIA driver, the newest CUDA that it speaks.
     pub cuda: Option<Version>,
+    /// The releases of other packages that belong to it, by name.
+    #[serde(default)]
+    pub beside: BTreeMap<String, Version>,
     /// What else is to be known of it.
     pub note: Option<String>,
 }
