@@ -5,6 +5,7 @@
 
 mod architectures;
 mod devices;
+mod nvidia;
 mod packages;
 
 use std::collections::HashMap;
@@ -16,6 +17,12 @@ use crate::matrix::Matrix;
 /// The keys of all facts that are derived and that no probe tells.
 pub(crate) static KEYS: &[&Key] = &[
     &devices::GPU_LINE,
+    &nvidia::CARD_MODULES,
+    &nvidia::DEVICES_LEFT,
+    &nvidia::GPUS,
+    &nvidia::HIGHEST,
+    &nvidia::LINES,
+    &nvidia::LOWEST,
     &packages::WITH_CODE,
     &packages::WITHOUT_CODE,
     &packages::BY_NEW_PTX,
@@ -27,6 +34,8 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     let facts = devices::by_name(report, matrix);
     report.facts.extend(facts);
     report.facts.extend(devices::driver_api(report, matrix));
+    let facts = nvidia::all(report);
+    report.facts.extend(facts);
     let facts = packages::all(report, matrix);
     report.facts.extend(facts);
 }
