@@ -6,6 +6,10 @@
 mod architectures;
 mod devices;
 mod packages;
+mod software;
+mod stand_in;
+mod told;
+mod visible;
 
 use std::collections::HashMap;
 
@@ -13,13 +17,19 @@ use accelprobe_probes::fact::{Fact, Key, Origin, Report, Subject, Value};
 
 use crate::matrix::Matrix;
 
-/// The keys of all facts that are derived and that no probe tells.
+/// The keys of all facts that no probe tells: they are derived, or given by people.
 pub(crate) static KEYS: &[&Key] = &[
     &devices::GPU_LINE,
     &packages::WITH_CODE,
     &packages::WITHOUT_CODE,
     &packages::BY_NEW_PTX,
     &packages::TAKES_PYTHON,
+    &software::GPU_SOFTWARE,
+    &stand_in::GFX_OVERRIDE,
+    &stand_in::PACKAGE_GFX_OVERRIDE,
+    &told::KFD_SKIP_REASON,
+    &told::OPENCL_PLATFORMS,
+    &told::VULKAN_STATUS,
 ];
 
 /// Adds what follows from a report to it.
@@ -29,6 +39,10 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     report.facts.extend(devices::driver_api(report, matrix));
     let facts = packages::all(report, matrix);
     report.facts.extend(facts);
+    report.facts.extend(software::installed(report));
+    let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
+    report.facts.extend(facts);
+    report.facts.extend(visible::wrong_device(report));
 }
 
 /// The values of a report by key and subject, the first of each.
