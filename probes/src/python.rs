@@ -20,7 +20,7 @@ use crate::host::{Host, Missing, Question};
 use crate::image::Image;
 
 use environments::{Environment, Role, environments};
-use installer::quoted;
+pub use installer::quoted;
 use packages::{matters, missing_requirements};
 
 /// See the module.

@@ -18,6 +18,8 @@ use accelprobe_probes::fact::{Fact, Key, Origin, Report, Subject, Value};
 
 use crate::matrix::Matrix;
 
+pub(super) use packages::{BY_NEW_PTX, Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, of_package};
+
 /// The keys of all facts that no probe tells: they are derived, or given by people.
 pub(crate) static KEYS: &[&Key] = &[
     &devices::GPU_LINE,

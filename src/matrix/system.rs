@@ -43,9 +43,12 @@ pub struct System {
     /// What newer sources say about the claims of the documents.
     #[serde(default)]
     pub newer: Vec<Newer>,
-    /// How to set it up, special cases first.
+    /// What has to be done before it can be set up, special cases first.
     #[serde(default)]
     pub setup: Vec<Setup>,
+    /// The rules whose findings say why it does not work: what needs it is broken by them.
+    #[serde(default)]
+    pub explained_by: Vec<String>,
 }
 
 impl System {
@@ -226,7 +229,7 @@ pub enum Relation {
 
 /// How to set a system up, where the conditions hold.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Setup {
     /// Rule id.
     pub id: String,
@@ -239,6 +242,11 @@ pub struct Setup {
     /// Commands that can be pasted.
     #[serde(default)]
     pub commands: Vec<String>,
+    /// Of what has to be done first: the finding's code where somebody wants the system.
+    pub code: Option<String>,
+    /// Rules whose findings are the cause of that: beside one of them a want is no finding of its own.
+    #[serde(default)]
+    pub caused_by: Vec<String>,
     /// The sources.
     #[serde(default)]
     pub sources: Vec<String>,
