@@ -82,7 +82,7 @@ pub fn matrix(folder: Option<&Path>) -> Result<Matrix, String> {
                 ));
             }
             files.sort();
-            matrix::load(files)
+            matrix::load(&files)
         }
     };
     loaded.map_err(|problems| {
