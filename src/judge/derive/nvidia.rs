@@ -78,7 +78,9 @@ pub(super) fn all(report: &Report) -> Vec<Fact> {
         _ => None,
     };
     let capabilities: Option<Vec<Version>> = gpus.iter().map(capability).collect();
-    for (key, capability) in capabilities.iter().flat_map(|all| [(&LOWEST, all.iter().min()), (&HIGHEST, all.iter().max())]) {
+    for (key, capability) in
+        capabilities.iter().flat_map(|all| [(&LOWEST, all.iter().min()), (&HIGHEST, all.iter().max())])
+    {
         if let Some(capability) = capability {
             add(key, Value::Version(capability.clone()));
         }
