@@ -26,6 +26,7 @@ pub static PROBE: Probe = Probe {
     name: "opencl",
     keys: &[
         &OPENCL_LOADER,
+        &OPENCL_PLATFORMS,
         &OPENCL_ICD,
         &OPENCL_PLATFORM,
         &OPENCL_DEVICE,
@@ -44,6 +45,12 @@ pub static PROBE: Probe = Probe {
 
 static OPENCL_LOADER: Key =
     Key::new("opencl-loader", Kind::Text, Scope::Host, "Path of the OpenCL loader that programs would get.");
+static OPENCL_PLATFORMS: Key = Key::new(
+    "opencl-platforms",
+    Kind::Number,
+    Scope::Host,
+    "How many OpenCL platforms a program found; 0 where it was answered -1001 (CL_PLATFORM_NOT_FOUND_KHR). Told by a person.",
+);
 static OPENCL_ICD: Key = Key::new(
     "opencl-icd",
     Kind::Text,

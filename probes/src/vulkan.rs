@@ -32,6 +32,7 @@ pub static PROBE: Probe = Probe {
     keys: &[
         &VULKAN_LOADER,
         &VULKAN_LOADER_VERSION,
+        &VULKAN_STATUS,
         &VULKAN_ICD,
         &VULKAN_ICD_LIBRARY,
         &VULKAN_DEVICE,
@@ -53,6 +54,12 @@ static VULKAN_LOADER: Key =
     Key::new("vulkan-loader", Kind::Text, Scope::Host, "Path of the Vulkan loader that programs would get.");
 static VULKAN_LOADER_VERSION: Key =
     Key::new("vulkan-loader-version", Kind::Version, Scope::Host, "The Vulkan version that the loader speaks.");
+static VULKAN_STATUS: Key = Key::new(
+    "vulkan-status",
+    Kind::Text,
+    Scope::Host,
+    "What Vulkan answered a program: `working`, `incompatible-driver` (there is none) or `extension-not-present`. Told by a person.",
+);
 static VULKAN_ICD: Key = Key::new(
     "vulkan-icd",
     Kind::Text,

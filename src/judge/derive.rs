@@ -9,8 +9,6 @@ mod nvidia;
 mod packages;
 mod software;
 mod stand_in;
-mod told;
-mod visible;
 
 use std::collections::HashMap;
 
@@ -20,7 +18,7 @@ use crate::matrix::Matrix;
 
 pub(super) use packages::{BY_NEW_PTX, Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, of_package};
 
-/// The keys of all facts that no probe tells: they are derived, or given by people.
+/// The keys of all facts that are derived and that no probe tells.
 pub(crate) static KEYS: &[&Key] = &[
     &devices::GPU_LINE,
     &nvidia::CARD_MODULES,
@@ -36,9 +34,6 @@ pub(crate) static KEYS: &[&Key] = &[
     &software::GPU_SOFTWARE,
     &stand_in::GFX_OVERRIDE,
     &stand_in::PACKAGE_GFX_OVERRIDE,
-    &told::KFD_SKIP_REASON,
-    &told::OPENCL_PLATFORMS,
-    &told::VULKAN_STATUS,
 ];
 
 /// Adds what follows from a report to it.
@@ -53,7 +48,6 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     report.facts.extend(software::installed(report));
     let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
     report.facts.extend(facts);
-    report.facts.extend(visible::wrong_device(report));
 }
 
 /// The values of a report by key and subject, the first of each.

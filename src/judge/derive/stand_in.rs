@@ -20,15 +20,19 @@ pub(super) static PACKAGE_GFX_OVERRIDE: Key = Key::new(
     "The value of `HSA_OVERRIDE_GFX_VERSION` under which the GPUs that a package holds no code for run code that it holds.",
 );
 
-/// What would help each GPU that has a relative.
+/// What would help the AMD GPUs here that have a relative. The variable holds for all of them, so that it helps where all have
+/// the same one, and harms others.
 pub(super) fn of_devices(report: &Report, matrix: &Matrix) -> Vec<Fact> {
     let known = Known::of(&report.facts);
-    let one = |subject: &Subject| {
-        let stand_in = stand_in(matrix, known.text("gfx-target", subject)?)?;
-        let value = Value::Text(numbers(stand_in)?);
-        Some(fact(&GFX_OVERRIDE, subject, value, "the GPU's target"))
+    let devices = report.device_subjects();
+    let with_target: Vec<(&Subject, &str)> =
+        devices.into_iter().filter_map(|subject| Some((subject, known.text("gfx-target", subject)?))).collect();
+    let Some(stand_in) = common(matrix, with_target.iter().map(|(_, gfx)| *gfx)) else { return Vec::new() };
+    let Some(value) = numbers(stand_in) else { return Vec::new() };
+    let one = |(subject, _): &(&Subject, &str)| {
+        fact(&GFX_OVERRIDE, subject, Value::from(value.as_str()), "the targets of the GPUs")
     };
-    report.device_subjects().into_iter().filter_map(one).collect()
+    with_target.iter().map(one).collect()
 }
 
 /// What would make each package serve the AMD GPUs here, where it serves none as it is.
@@ -36,17 +40,24 @@ pub(super) fn of_packages(report: &Report, matrix: &Matrix) -> Vec<Fact> {
     let known = Known::of(&report.facts);
     let devices = report.device_subjects();
     let targets: Vec<&str> = devices.iter().filter_map(|subject| known.text("gfx-target", subject)).collect();
+    let Some(stand_in) = common(matrix, targets.iter().copied()) else { return Vec::new() };
     let one = |told: &Fact| {
         let Ok(Value::Set(held)) = &told.value else { return None };
         let serves = |gfx: &str| architectures::of_rocm(held, gfx) == Cover::Code;
-        if known.text("package-build", &told.subject) != Some("rocm") || targets.iter().any(|gfx| serves(gfx)) {
+        let of_rocm = known.text("package-build", &told.subject) == Some("rocm");
+        if !of_rocm || targets.iter().any(|gfx| serves(gfx)) || !serves(stand_in) {
             return None;
         }
-        let stand_in = targets.iter().filter_map(|gfx| stand_in(matrix, gfx)).find(|stand_in| serves(stand_in))?;
         let value = Value::Text(numbers(stand_in)?);
         Some(fact(&PACKAGE_GFX_OVERRIDE, &told.subject, value, "the GPUs and what the package holds"))
     };
     report.all("package-architectures").filter_map(one).collect()
+}
+
+/// The relative that all targets have, where they have one and the same.
+fn common<'a>(matrix: &'a Matrix, mut targets: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let first = stand_in(matrix, targets.next()?)?;
+    targets.all(|gfx| stand_in(matrix, gfx) == Some(first)).then_some(first)
 }
 
 fn stand_in<'a>(matrix: &'a Matrix, gfx: &str) -> Option<&'a str> {
