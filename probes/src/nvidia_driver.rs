@@ -250,7 +250,7 @@ fn windows_driver(host: &dyn Host) -> Option<Fact> {
 }
 
 /// `580.88` of `32.0.15.8088`: the last five digits, a point before the last two.
-fn nvidia_number(windows: &str) -> Option<String> {
+pub fn nvidia_number(windows: &str) -> Option<String> {
     let digits: String = windows.rsplit('.').take(2).collect::<Vec<_>>().into_iter().rev().collect();
     let digits = digits.get(digits.len().checked_sub(5)?..)?;
     Some(format!("{}.{}", digits.get(..3)?, digits.get(3..)?))
