@@ -165,7 +165,8 @@ pub struct PythonEnvironment {
     pub path: String,
     /// Its version.
     pub python: Option<String>,
-    /// `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`; `none` where the user named a place without one.
+    /// `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`; `none` where the user named a place without one,
+    /// `unknown` where nobody told.
     pub kind: String,
     /// `active` where commands such as `python3` use it, `named` where `--python` names it, else `other`.
     pub role: String,

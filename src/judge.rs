@@ -203,7 +203,7 @@ fn environments(report: &Report) -> Vec<PythonEnvironment> {
         Some(PythonEnvironment {
             path: text("environment-interpreter").unwrap_or_else(|| folder.clone()),
             python: text("environment-python"),
-            kind: text("environment-kind").unwrap_or_default(),
+            kind: text("environment-kind").unwrap_or_else(|| "unknown".to_owned()),
             role: text("environment-role").unwrap_or_default(),
             packages: packages(folder),
         })

@@ -15,7 +15,7 @@ mod places;
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
-use crate::copies::climb::{best, failed, firsts};
+use crate::copies::climb::{best, failed, firsts, is_given};
 use crate::copies::{Copy, Place, copies, cuda_of_package, folder_of, is_of_the_driver, loadable, name_of, taken};
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
@@ -281,6 +281,10 @@ fn climb(report: &Report) -> Climb {
     };
     let cuda = about(path, &CUDNN_CUDA);
     let built = cuda.map(|cuda| format!(" for CUDA {cuda}")).unwrap_or_default();
+    if is_given(&copies, path) {
+        let detail = format!("{number}{built}, by what somebody said; whether it loads was not asked");
+        return Climb::none(State::Unknown, detail).with("library", Some(number)).with("cuda", cuda);
+    }
     let loader = match taken {
         "" => ", not on the loader's path".to_owned(),
         taken if taken == path => ", which the loader takes first".to_owned(),

@@ -127,6 +127,7 @@ pub(crate) fn climb(report: &Report, names: &[&str]) -> Climb {
                 Some(Err(Missing::NotFound)) => {
                     Climb::new(State::NotInstalled, Rung::Library, "there is no Python here")
                 }
+                Some(Ok(_)) => Climb::none(State::Unknown, "whether the active Python environment has it is not known"),
                 _ => Climb::none(State::Unknown, "no Python environment is known"),
             },
         };
@@ -146,6 +147,18 @@ pub(crate) fn climb(report: &Report, names: &[&str]) -> Climb {
         .with("cuda", text("package-cuda"))
         .with("cudnn", text("package-cudnn"))
         .with("rocm", text("package-rocm"))
+}
+
+/// The first package of these names that any environment has: name, version and environment in words, and the version.
+pub(crate) fn first_package(report: &Report, named: impl Fn(&str) -> bool) -> Option<(String, Option<&Value>)> {
+    report.subjects(PACKAGE_VERSION.name).into_iter().find_map(|subject| match subject {
+        Subject::Package { environment, name } if named(name) => {
+            let version = report.about(subject, PACKAGE_VERSION.name);
+            let number = version.map(|version| format!(" {version}")).unwrap_or_default();
+            Some((format!("{name}{number} in {environment}"), version))
+        }
+        _ => None,
+    })
 }
 
 /// The environment in use or named whose packages could not be listed.

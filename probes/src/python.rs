@@ -46,6 +46,7 @@ pub static PROBE: Probe = Probe {
         &PACKAGE_CUDNN,
         &PACKAGE_ROCM,
         &PACKAGE_ARCHITECTURES,
+        &PACKAGE_SEES_GPU,
         &PACKAGE_MISSING_LIBRARIES,
         &PACKAGE_WANTS_FIRST,
         &LIBRARY_ENVIRONMENT,
@@ -137,6 +138,12 @@ pub(crate) static PACKAGE_ARCHITECTURES: Key = Key::new(
     Kind::Set,
     Scope::Package,
     "The instruction sets of GPUs for which a package holds code: `sm_86`, `compute_90` (PTX), `gfx1100`.",
+);
+static PACKAGE_SEES_GPU: Key = Key::new(
+    "package-sees-gpu",
+    Kind::Flag,
+    Scope::Package,
+    "Whether a package said itself that it can use a GPU: what `torch.cuda.is_available()` and its like answered. Told by a person.",
 );
 pub(crate) static PACKAGE_MISSING_LIBRARIES: Key = Key::new(
     "package-missing-libraries",

@@ -243,6 +243,12 @@ struct Device {
     integrated: bool,
 }
 
+/// Which variable hides every GPU of AMD, or names one that is not there, on a machine that somebody described: its variables and
+/// how many of those GPUs it has.
+pub fn by_variables(variables: &[(&str, &str)], gpus: usize) -> Vec<Fact> {
+    runtime::by_variables(variables, gpus)
+}
+
 fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = Vec::new();
     let kernel = (host.system() == "linux").then(|| kernel::ask(host, &mut facts));

@@ -23,6 +23,7 @@ pub(crate) static KEYS: &[&Key] = &[
     &devices::GPU_LINE,
     &nvidia::CARD_MODULES,
     &nvidia::DEVICES_LEFT,
+    &nvidia::FORWARD_COMPATIBILITY,
     &nvidia::GPUS,
     &nvidia::HIGHEST,
     &nvidia::LINES,

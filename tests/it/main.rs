@@ -12,6 +12,7 @@
 )]
 
 mod cli;
+mod descriptions;
 mod devices;
 mod generated;
 mod isolation;

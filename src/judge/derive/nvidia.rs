@@ -51,6 +51,13 @@ pub(super) static DEVICES_LEFT: Key = Key::new(
      the list; `none` where the first does not.",
 );
 
+pub(super) static FORWARD_COMPATIBILITY: Key = Key::new(
+    "forward-compatibility",
+    Kind::Text,
+    Scope::Host,
+    "`in-use` where the loader takes CUDA's forward compatibility library and the cards allow it; else `not-seen`.",
+);
+
 /// The facts about all NVIDIA GPUs of a report in which each device has one subject.
 pub(super) fn all(report: &Report) -> Vec<Fact> {
     let known = Known::of(&report.facts);
@@ -65,11 +72,18 @@ pub(super) fn all(report: &Report) -> Vec<Fact> {
     if !modules.is_empty() {
         add(&CARD_MODULES, Value::Set(modules));
     }
+    let lines = named(gpus.iter().filter_map(|gpu| known.text("gpu-line", gpu)));
+    if known.value("nvidia-driver", &Subject::Host).is_some() || !gpus.is_empty() {
+        let of_host = |key: &'static str| known.text(key, &Subject::Host);
+        let is_taken = of_host("cuda-library-taken") == Some("compat");
+        let refused =
+            of_host("cuda-status") == Some("compat-not-supported") || lines.iter().any(|line| line == "geforce");
+        add(&FORWARD_COMPATIBILITY, Value::from(if is_taken && !refused { "in-use" } else { "not-seen" }));
+    }
     if gpus.is_empty() {
         return derived;
     }
     add(&GPUS, Value::Number(gpus.len() as u64));
-    let lines = named(gpus.iter().filter_map(|gpu| known.text("gpu-line", gpu)));
     if !lines.is_empty() {
         add(&LINES, Value::Set(lines));
     }

@@ -6,7 +6,7 @@ use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
 use accelprobe_probes::version::Version;
 
 use super::architectures::{self, Cover};
-use super::{Known, fact};
+use super::{Known, fact, nvidia};
 use crate::judge::devices;
 use crate::matrix::{Build, Matrix};
 
@@ -67,14 +67,19 @@ impl Machine {
     /// The machine of a report in which each device has one subject.
     pub(crate) fn of(report: &Report) -> Machine {
         let known = Known::of(&report.facts);
+        let of_nvidia = nvidia::gpus(report, &known);
         let gpu = |subject: &Subject| {
             let capability = known.value("compute-capability", subject).and_then(version).cloned();
             let gfx = known.text("gfx-target", subject).map(str::to_owned);
             let Subject::Device(id) = subject else { return None };
             let name = devices::name(report, subject).unwrap_or_else(|| id.clone());
             let set = capability.as_ref().map(ToString::to_string).or_else(|| gfx.clone());
+            let vendor = known.text("device-vendor", subject)?;
+            if vendor == "nvidia" && !of_nvidia.contains(&subject) {
+                return None;
+            }
             Some(Gpu {
-                vendor: known.text("device-vendor", subject)?.to_owned(),
+                vendor: vendor.to_owned(),
                 shown: set.map_or_else(|| name.clone(), |set| format!("{name} ({set})")),
                 capability,
                 gfx,
