@@ -16,7 +16,7 @@ use accelprobe_probes::fact::{Fact, Key, Origin, Report, Subject, Value};
 
 use crate::matrix::Matrix;
 
-pub(super) use packages::{BY_NEW_PTX, Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, of_package};
+pub(super) use packages::{Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, of_package};
 
 /// The keys of all facts that are derived and that no probe tells.
 pub(crate) static KEYS: &[&Key] = &[

@@ -230,7 +230,11 @@ fn by_plan<'a>(
             let finding = cannot(case, statement, spec, format!("{}-{}", api.id, climb.state), message);
             return Turnout::broken(finding, api.explained_by.clone());
         }
-        let mut detail = outlook.gpu.iter().map(|plan| plan.title_for()).collect::<Vec<_>>().join("; ");
+        let titles: Vec<String> = outlook.gpu.iter().map(|plan| plan.title_for()).collect();
+        let mut detail = titles.join("; ");
+        if plan.only.is_empty() && !outlook.gpus.is_empty() {
+            detail = format!("{detail}, on {}", outlook.gpus.join(", "));
+        }
         if let Some(doubt) = plan.doubt() {
             detail = format!("{detail}; {doubt}");
         }

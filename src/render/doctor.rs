@@ -284,6 +284,8 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
         view.command(shared);
         view.blocks.push(Block::Gap);
     }
+    let alone = recommendations.len() == 1;
+    let uv = recommendations.iter().find_map(|one| with_uv(one));
     for (place, recommendation) in recommendations.into_iter().enumerate() {
         if place > 0 {
             view.blocks.push(Block::Gap);
@@ -295,7 +297,36 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
         for command in recommendation.commands.iter().skip(usize::from(shared.is_some())) {
             view.command(command);
         }
+        if alone && !recommendation.uv.is_empty() && recommendation.uv != recommendation.commands {
+            view.text(4, "or with uv:");
+            for command in &recommendation.uv {
+                view.command(command);
+            }
+        }
+        for unlock in &recommendation.unlocks {
+            view.blocks.push(Block::Text(4, vec![Span::new(unlock, Tone::Quiet)]));
+        }
     }
+    if let Some(instead) = uv.filter(|_| !alone) {
+        view.blocks.push(Block::Gap);
+        view.text(2, instead);
+    }
+}
+
+/// What uv's commands have in the place of pip's, said once for all.
+fn with_uv(recommendation: &Recommendation) -> Option<String> {
+    let (pip, uv) = (recommendation.commands.last()?, recommendation.uv.last()?);
+    let front = |command: &str| {
+        let words: Vec<&str> = command.split(' ').collect();
+        let verb = words.iter().position(|word| *word == "install")?;
+        Some(words.get(..=verb)?.join(" "))
+    };
+    let (pip, uv) = (front(pip)?, front(uv)?);
+    let first = match recommendation.uv.split_last() {
+        Some((_, [first, ..])) => format!("`{first}`, then "),
+        _ => String::new(),
+    };
+    (pip != uv).then(|| format!("With uv: {first}`{uv}` in the place of `{pip}`"))
 }
 
 /// A size in GiB, or in MiB where it is less than one.

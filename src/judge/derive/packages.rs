@@ -24,7 +24,7 @@ pub(crate) static WITHOUT_CODE: Key = Key::new(
     "The GPUs of this machine for which the package holds no code, of the vendor that it was built for.",
 );
 
-pub(crate) static BY_NEW_PTX: Key = Key::new(
+pub(super) static BY_NEW_PTX: Key = Key::new(
     "package-gpus-by-new-ptx",
     Kind::Set,
     Scope::Package,
