@@ -9,6 +9,7 @@
 
 pub(crate) mod environments;
 mod installer;
+pub mod marker;
 pub(crate) mod packages;
 mod requirement;
 

@@ -53,7 +53,8 @@ pub(super) fn want<'a>(planner: &Planner<'_, 'a>, spec: &Spec) -> Result<Judged<
     let Some(system) = system(case, &spec.name) else { return Err(unknown_name(case, spec, false)) };
     let turnout = by_matrix(planner, system, spec);
     let because = turnout.because.into_iter().collect();
-    let want = Want { spec: spec.text.clone(), verdict: turnout.verdict, detail: turnout.detail, because };
+    let origin = spec.origin.clone();
+    let want = Want { spec: spec.text.clone(), verdict: turnout.verdict, detail: turnout.detail, because, origin };
     Ok(Judged { system, want, fault: turnout.fault })
 }
 

@@ -3,7 +3,7 @@
 use accelprobe_probes::ladder::{Rung, State};
 
 use super::{Block, Span, Tone, View};
-use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, Recommendation, System};
+use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, ProjectFile, Recommendation, System};
 use crate::judge::vendor_title;
 use crate::matrix::{Edition, Severity};
 
@@ -120,23 +120,38 @@ fn newer(citation: &Citation, edition: Edition) -> String {
 }
 
 fn asked(view: &mut View, diagnosis: &Diagnosis) {
-    let wants = diagnosis.wants.iter().map(|want| (&want.spec, want.verdict, &want.detail));
-    let requirements = diagnosis.requirements.iter().map(|one| (&one.expr, one.verdict, &one.detail));
+    let wants = diagnosis.wants.iter().map(|want| (&want.spec, want.verdict, &want.detail, want.origin.as_ref()));
+    let requirements = diagnosis.requirements.iter().map(|one| (&one.expr, one.verdict, &one.detail, None));
     for (title, lines) in [("Wanted", wants.collect::<Vec<_>>()), ("Required", requirements.collect())] {
-        if lines.is_empty() {
+        let projects = if title == "Wanted" { diagnosis.projects.as_slice() } else { &[] };
+        if lines.is_empty() && projects.is_empty() {
             continue;
         }
         view.heading(2, title);
-        for (text, verdict, detail) in lines {
+        for (text, verdict, detail, origin) in lines {
             let tone = match verdict {
                 Outcome::Holds => Tone::Good,
                 Outcome::Broken => Tone::Bad,
                 Outcome::Unknown | Outcome::NotApplicable => Tone::Unsure,
             };
-            let spans = vec![Span::new(verdict.word(), tone), Span::plain(format!(": {detail}"))];
+            let mut spans = vec![Span::new(verdict.word(), tone), Span::plain(format!(": {detail}"))];
+            spans.extend(origin.map(|origin| Span::new(format!("  ({origin})"), Tone::Quiet)));
             let width = text.chars().count().clamp(NAME, 28) + 1;
             view.blocks.push(Block::Entry(width, Span::new(text, Tone::Strong), spans));
         }
+        projects.iter().for_each(|file| project(view, file));
+    }
+}
+
+/// What is said of a project's file beside its wants.
+fn project(view: &mut View, file: &ProjectFile) {
+    let others = match file.not_judged {
+        0 => None,
+        1 => Some(format!("1 other package of {} is not judged", file.file)),
+        number => Some(format!("{number} other packages of {} are not judged", file.file)),
+    };
+    for line in file.remarks.iter().chain(&others) {
+        view.blocks.push(Block::Text(2, vec![Span::new(line, Tone::Quiet)]));
     }
 }
 
