@@ -59,6 +59,7 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     report.facts.extend(facts);
     let facts = packages::all(report, matrix);
     report.facts.extend(facts);
+    report.facts.extend(nvidia::forward_compatibility(report));
     report.facts.extend(software::installed(report));
     let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
     report.facts.extend(facts);
