@@ -13,7 +13,10 @@ mod requirements;
 mod systems;
 mod wants;
 
+use std::collections::BTreeMap;
+
 use accelprobe_probes::fact::{Report, Subject, Value};
+use accelprobe_probes::ladder::Climb;
 
 use crate::diagnosis::{
     Citation, Consequence, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl,
@@ -50,13 +53,18 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     project::add_facts(&asked.project, &mut joined);
     derive::derive(&mut joined, matrix);
     let of_project = project::wanted(&asked.project, matrix, &joined)?;
-    let case = Case { ground: Ground::new(&joined, &climbs, matrix), matrix, edition: asked.edition, environment };
+    // What could stand in the place of a package is known when everything else is.
+    if joined.all("package-version").next().is_some() {
+        let instead = plan::installed::facts(&Planner::new(&Case::new(&joined, &climbs, matrix, asked, environment)));
+        joined.facts.extend(instead);
+    }
+    let case = Case::new(&joined, &climbs, matrix, asked, environment);
     let mut findings = findings::by_rules(&case);
     let planner = Planner::new(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();
     for spec in asked.wants.iter().chain(&of_project.specs) {
-        let judged = wants::want(&planner, spec)?;
+        let judged = wants::want(&planner, &findings, spec)?;
         let mut want = judged.want;
         let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, matrix));
         if let Some(cause) = &cause {
@@ -70,8 +78,11 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         wants.push(want);
     }
     wants.extend(of_project.told);
-    let requirements =
-        asked.requirements.iter().map(|spec| requirements::requirement(&planner, spec)).collect::<Result<_, _>>()?;
+    let requirements = asked
+        .requirements
+        .iter()
+        .map(|spec| requirements::requirement(&planner, &findings, spec))
+        .collect::<Result<_, _>>()?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let recommendations = match asked.wants.is_empty() && asked.project.files.is_empty() {
         true => recommend::for_frameworks(&planner, &findings),
@@ -124,6 +135,16 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
+    fn new(
+        report: &'a Report,
+        climbs: &'a BTreeMap<String, Climb>,
+        matrix: &'a Matrix,
+        asked: &Asked,
+        environment: Option<Environment>,
+    ) -> Case<'a> {
+        Case { ground: Ground::new(report, climbs, matrix), matrix, edition: asked.edition, environment }
+    }
+
     /// The releases of what is wanted: by the word itself, by the system, or by one of its packages.
     fn product(&self, system: &System, spec: &Spec) -> Option<&'a Product> {
         let names =

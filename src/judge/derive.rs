@@ -33,6 +33,8 @@ pub(crate) static KEYS: &[&Key] = &[
     &packages::WITHOUT_CODE,
     &packages::BY_NEW_PTX,
     &packages::TAKES_PYTHON,
+    &super::plan::installed::GPU_BUILD,
+    &super::plan::installed::REPAIR,
     &software::GPU_SOFTWARE,
     &stand_in::GFX_OVERRIDE,
     &stand_in::PACKAGE_GFX_OVERRIDE,

@@ -6,18 +6,20 @@
 //! What is not known refuses nothing; it is a doubt that goes with the plan. Whatever was refused on the way keeps its reasons.
 
 mod commands;
+pub(super) mod installed;
 mod trial;
 mod words;
 
 use std::collections::HashSet;
 
 use accelprobe_probes::fact::{Key, Report, Subject, Value};
-use accelprobe_probes::ladder::State;
+use accelprobe_probes::ladder::{Climb, Rung, State};
 use accelprobe_probes::version::{Range, Version};
 
 use super::derive::{Gpu, Machine};
 use super::{Case, wants};
-use crate::matrix::{Build, Product, Release, Row, Rule, Support, System, Verdict};
+use crate::diagnosis::Finding;
+use crate::matrix::{Build, Product, Release, Row, Rule, Severity, Support, System, Verdict};
 use crate::spec::{Part, Spec};
 use trial::{Trial, Tried};
 
@@ -223,6 +225,14 @@ impl<'c, 'a> Planner<'c, 'a> {
         self.case
     }
 
+    /// The system that a product is.
+    fn system_of(&self, product: &Product) -> Option<&'a System> {
+        let of = |system: &&System| {
+            system.id == product.id || system.packages.iter().any(|package| product.packages.contains(package))
+        };
+        self.case.matrix.systems.iter().find(of)
+    }
+
     /// What can be had in the active environment of what is wanted.
     pub(super) fn wanted(&self, system: &'a System, product: &'a Product, spec: &Spec) -> Outlook<'a> {
         self.outlook(Some(system), product, &Place::active(self.case.ground.report), wish(spec))
@@ -243,6 +253,21 @@ impl<'c, 'a> Planner<'c, 'a> {
         let mut apis = APIS.iter().flat_map(|(_, apis)| apis.iter());
         let (_, api) = apis.find(|(computes, _)| *computes == build.computes)?;
         self.case.matrix.system(api)
+    }
+
+    /// What keeps a build from its GPU: the system that must work for it, and why it does not.
+    pub(super) fn hindered(&self, build: &Build, findings: &[Finding]) -> Option<(&'a System, String)> {
+        let api = self.api(build)?;
+        let climb = self.case.ground.climbs.get(&api.id);
+        if let Some(climb) = climb.filter(|climb| stands_in_the_way(&api.id, climb)) {
+            return Some((api, format!("{} is {} ({})", api.name, climb.state, climb.detail)));
+        }
+        if climb.is_some_and(|climb| climb.state == State::Working) {
+            return None;
+        }
+        let explains =
+            |finding: &&Finding| finding.severity == Severity::Error && api.explained_by.contains(&finding.rule);
+        findings.iter().find(explains).map(|finding| (api, finding.message.clone()))
     }
 
     /// The vendors of this machine's GPUs, the best served first; nothing where they are not known.
@@ -383,10 +408,26 @@ impl<'a> Search<'_, '_, 'a, '_> {
     }
 }
 
-impl Refused<'_> {
+impl<'a> Refused<'a> {
+    /// What counts most against it: what nobody can change before what an upgrade would.
+    pub(super) fn reason(&self) -> Option<&Reason<'a>> {
+        self.reasons.iter().find(|reason| reason.change.is_none()).or(self.reasons.first())
+    }
+
     /// Whether another driver, system or Python would make it work.
     pub(super) fn could_be_had(&self) -> bool {
         !self.reasons.is_empty() && self.reasons.iter().all(|reason| reason.change.is_some())
+    }
+}
+
+/// Whether the state of an API keeps packages from the GPU. Those for ROCm bring all of it but the kernel's part.
+fn stands_in_the_way(api: &str, climb: &Climb) -> bool {
+    match climb.state {
+        State::Masked | State::Blocked | State::Broken | State::Crashed => true,
+        State::NotInstalled => {
+            api == "cuda" || matches!(climb.rung, Some(Rung::Bus | Rung::KernelDriver | Rung::DeviceNode))
+        }
+        _ => false,
     }
 }
 

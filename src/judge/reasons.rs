@@ -1,6 +1,6 @@
 //! Why no build of what is wanted works here, as a finding, and what would work instead.
 
-use super::plan::{self, Outlook, Place, Planner, Reason, Wish};
+use super::plan::{self, Outlook, Place, Planner, Reason, Refused, Wish};
 use super::wants::Fault;
 use super::{Case, findings, vendor_title};
 use crate::diagnosis::Finding;
@@ -12,19 +12,17 @@ pub(super) fn no_gpu(case: &Case<'_>, outlook: &Outlook<'_>, vendors: &[&str]) -
     if vendors.is_empty() {
         return "there is no GPU here".to_owned();
     }
+    let refused = outlook.refused.iter().find(|refused| refused.build.computes != "cpu");
+    if let Some(reason) = refused.and_then(Refused::reason) {
+        return reason.message.clone();
+    }
     if let Some((system, support)) = outlook.barred.first() {
         let environment = case.environment.map_or("here", |environment| environment.title());
         let words = support.words(case.edition).unwrap_or("not supported");
         return format!("{} on {environment}: {words}", system.name);
     }
-    let refused = outlook.refused.iter().filter(|refused| refused.build.computes != "cpu");
-    match refused.flat_map(|refused| &refused.reasons).next() {
-        Some(reason) => reason.message.clone(),
-        None => {
-            let titles: Vec<&str> = vendors.iter().map(|vendor| vendor_title(vendor)).collect();
-            format!("no build of it is for this GPU ({})", titles.join(", "))
-        }
-    }
+    let titles: Vec<&str> = vendors.iter().map(|vendor| vendor_title(vendor)).collect();
+    format!("no build of it is for this GPU ({})", titles.join(", "))
 }
 
 /// The want as a finding: the reason against the best build that was refused, and what would work.
@@ -33,7 +31,7 @@ pub(super) fn fault<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Sp
     let product = outlook.product;
     let on_gpu = || outlook.refused.iter().filter(|refused| refused.build.computes != "cpu");
     let refused = on_gpu().find(|refused| refused.could_be_had()).or_else(|| on_gpu().next());
-    let reason = refused.or_else(|| outlook.refused.first()).and_then(|refused| refused.reasons.first());
+    let reason = refused.or_else(|| outlook.refused.first()).and_then(Refused::reason);
     let barred = outlook.barred.first().map(|(system, support)| Reason {
         code: support.code.as_deref().unwrap_or("unsupported-here"),
         rule: &support.id,

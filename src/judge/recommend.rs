@@ -122,13 +122,20 @@ fn by_outlook(
             Some(vendors) => Some(reasons::no_gpu(case, outlook, &vendors)),
         };
         let text = [Some(plan.title()), why, plan.doubt()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let other = spec.filter(|spec| !on_cpu && !plan::wish(spec).is_open(outlook.product)).and_then(|_| {
+            let place = Place::active(case.ground.report);
+            planner.outlook(None, outlook.product, &place, plan::Wish::default()).gpu.into_iter().next()
+        });
+        let other = other.map(|plan| format!("in another release: {}", plan.title_for()));
+        let unlocks = other.into_iter().chain(unlocks).collect();
         return vec![Recommendation { unlocks, ..of_plan(planner, system, plan, Gives::Cpu, text) }];
     }
     let several = gpu.len() > 1;
     let mut all: Vec<Recommendation> = gpu
         .iter()
         .map(|plan| {
-            let waits = waits(planner, plan).then(|| "it has to work here first, see above".to_owned());
+            let hindered = planner.hindered(plan.build, findings);
+            let waits = hindered.map(|(api, _)| format!("{} has to work here first, see above", api.name));
             let parts = [Some(plan.title_for()), plan.doubt(), waits];
             let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
             let only = if several || !plan.only.is_empty() { plan.only.clone() } else { Vec::new() };
@@ -171,16 +178,6 @@ fn empty(system: &System) -> Recommendation {
         because: Vec::new(),
         sources: Vec::new(),
     }
-}
-
-/// Whether the API that a plan computes by is here and does not work.
-fn waits(planner: &Planner<'_, '_>, plan: &Plan<'_>) -> bool {
-    let case = planner.case();
-    let climb = planner.api(plan.build).and_then(|api| case.ground.climbs.get(&api.id));
-    climb.is_some_and(|climb| {
-        matches!(climb.state, State::Masked | State::Blocked | State::Broken | State::Crashed | State::TimedOut)
-            || (climb.state == State::NotInstalled && plan.build.computes == "cuda")
-    })
 }
 
 /// What is installed in the active environment and works, in words; nothing where something else would be better.

@@ -8,14 +8,18 @@ use accelprobe_probes::version::{Range, Version};
 use super::Case;
 use super::plan::Planner;
 use super::wants::{self, asks_for_cuda, outcome, system, unknown_name};
-use crate::diagnosis::{Outcome, Requirement};
+use crate::diagnosis::{Finding, Outcome, Requirement};
 use crate::spec::{Mistake, Spec};
 
 /// The parts of a system whose version is meant where a range stands behind its name, the first that it has.
 const MAIN_VERSIONS: &[&str] = &["driver-api", "api", "package", "library", "rocm"];
 
 /// Judges an assertion. Fails on a name that is neither a system nor a fact with a version.
-pub(super) fn requirement<'a>(planner: &Planner<'_, 'a>, spec: &Spec) -> Result<Requirement, Mistake> {
+pub(super) fn requirement<'a>(
+    planner: &Planner<'_, 'a>,
+    findings: &[Finding],
+    spec: &Spec,
+) -> Result<Requirement, Mistake> {
     let case: &Case<'a> = planner.case();
     let done = |verdict, detail: String| Ok(Requirement { expr: spec.text.clone(), verdict, detail });
     let probed = system(case, &spec.name).and_then(|system| Some((system, case.ground.climbs.get(&system.id)?)));
@@ -67,7 +71,7 @@ pub(super) fn requirement<'a>(planner: &Planner<'_, 'a>, spec: &Spec) -> Result<
         };
     }
     let Some(system) = system(case, &spec.name) else { return Err(unknown_name(case, spec, true)) };
-    let turnout = wants::by_matrix(planner, system, spec);
+    let turnout = wants::by_matrix(planner, findings, system, spec);
     match turnout.verdict {
         Outcome::Holds => done(
             Outcome::Unknown,

@@ -48,10 +48,10 @@ impl Turnout {
 }
 
 /// Judges a want. Fails on a name that is no system and no package of one.
-pub(super) fn want<'a>(planner: &Planner<'_, 'a>, spec: &Spec) -> Result<Judged<'a>, Mistake> {
+pub(super) fn want<'a>(planner: &Planner<'_, 'a>, findings: &[Finding], spec: &Spec) -> Result<Judged<'a>, Mistake> {
     let case = planner.case();
     let Some(system) = system(case, &spec.name) else { return Err(unknown_name(case, spec, false)) };
-    let turnout = by_matrix(planner, system, spec);
+    let turnout = by_matrix(planner, findings, system, spec);
     let because = turnout.because.into_iter().collect();
     let origin = spec.origin.clone();
     let want = Want { spec: spec.text.clone(), verdict: turnout.verdict, detail: turnout.detail, because, origin };
@@ -59,7 +59,12 @@ pub(super) fn want<'a>(planner: &Planner<'_, 'a>, spec: &Spec) -> Result<Judged<
 }
 
 /// How the use of a system turns out, by what the matrix says of it and then by this machine.
-pub(super) fn by_matrix<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec) -> Turnout {
+pub(super) fn by_matrix<'a>(
+    planner: &Planner<'_, 'a>,
+    findings: &[Finding],
+    system: &'a System,
+    spec: &Spec,
+) -> Turnout {
     let case = planner.case();
     let Some(environment) = case.environment else {
         return Turnout::new(Outcome::Unknown, "the environment of this machine is not known");
@@ -85,7 +90,7 @@ pub(super) fn by_matrix<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec:
             Turnout::broken(unsupported(case, statement, spec, message), Vec::new())
         }
         Verdict::Unknown => Turnout::new(Outcome::Unknown, words),
-        Verdict::Supported | Verdict::Partial => by_machine(planner, system, spec, statement),
+        Verdict::Supported | Verdict::Partial => by_machine(planner, findings, system, spec, statement),
     };
     Turnout { because: Some(statement.id.clone()), ..turnout }
 }
@@ -152,7 +157,13 @@ fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: Strin
 }
 
 /// The matrix says yes; whether this machine does is another question.
-fn by_machine<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, statement: &Support) -> Turnout {
+fn by_machine<'a>(
+    planner: &Planner<'_, 'a>,
+    findings: &[Finding],
+    system: &'a System,
+    spec: &Spec,
+    statement: &Support,
+) -> Turnout {
     let case = planner.case();
     // What pip installs can be had whether or not a copy is here already.
     if let Some(climb) = case.ground.climbs.get(&system.id).filter(|_| system.packages.is_empty()) {
@@ -177,7 +188,7 @@ fn by_machine<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, st
         return Turnout::broken(fault.finding, fault.causes);
     }
     match case.product(system, spec).filter(|product| !product.build.is_empty()) {
-        Some(product) => by_plan(planner, system, product, spec, statement),
+        Some(product) => by_plan(planner, findings, system, product, spec, statement),
         None if spec.part == Some(Part::Cpu) => Turnout::new(Outcome::Holds, "on the processor"),
         None => by_gpu(case, system, spec, statement),
     }
@@ -186,6 +197,7 @@ fn by_machine<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, st
 /// Whether there is a build that works here.
 fn by_plan<'a>(
     planner: &Planner<'_, 'a>,
+    findings: &[Finding],
     system: &'a System,
     product: &'a Product,
     spec: &Spec,
@@ -216,19 +228,11 @@ fn by_plan<'a>(
         return Turnout::broken(finding, Vec::new());
     }
     if let Some(plan) = outlook.gpu.first() {
-        let api = planner.api(plan.build);
-        if let Some((api, climb)) = api.and_then(|api| Some((api, case.ground.climbs.get(&api.id)?)))
-            && stands_in_the_way(&api.id, climb.state, climb.rung)
-        {
-            let message = format!(
-                "{} cannot use the {} GPU: {} is {} ({})",
-                system.name,
-                vendor_title(&api.vendor),
-                api.name,
-                climb.state,
-                climb.detail
-            );
-            let finding = cannot(case, statement, spec, format!("{}-{}", api.id, climb.state), message);
+        if let Some((api, why)) = planner.hindered(plan.build, findings) {
+            let vendor = vendor_title(&api.vendor);
+            let message = format!("{} cannot use the {vendor} GPU: {why}", system.name);
+            let state = case.ground.climbs.get(&api.id).map_or("broken", |climb| climb.state.name());
+            let finding = cannot(case, statement, spec, format!("{}-{state}", api.id), message);
             return Turnout::broken(finding, api.explained_by.clone());
         }
         let titles: Vec<String> = outlook.gpu.iter().map(|plan| plan.title_for()).collect();
@@ -253,15 +257,6 @@ fn by_plan<'a>(
             Turnout::broken(cannot(case, statement, spec, "no-gpu".to_owned(), message), Vec::new())
         }
         _ => refused(planner, system, spec, &outlook),
-    }
-}
-
-/// Whether the state of an API keeps a package from the GPU. Packages for ROCm bring all of it but the kernel's part.
-fn stands_in_the_way(api: &str, state: State, rung: Option<Rung>) -> bool {
-    match state {
-        State::Masked | State::Blocked | State::Broken | State::Crashed => true,
-        State::NotInstalled => api == "cuda" || matches!(rung, Some(Rung::Bus | Rung::KernelDriver | Rung::DeviceNode)),
-        _ => false,
     }
 }
 

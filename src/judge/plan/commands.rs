@@ -19,8 +19,14 @@ pub(crate) struct Commands {
 /// The commands that install a plan into the active environment. A system's own Python gets a virtual environment beside it:
 /// Debian's and Ubuntu's refuse packages (PEP 668), and elsewhere it is a bad idea.
 pub(crate) fn install(case: &Case<'_>, plan: &Plan<'_>) -> Commands {
-    let words = words(plan, false);
-    into_active(case, &words)
+    // Beside a copy of another build the index alone changes nothing: the version must name the build.
+    let place = Place::active(case.ground.report);
+    let mut packages = plan.product.packages.iter().chain(plan.build.package.as_ref());
+    let is_here = packages.any(|name| {
+        let subject = Subject::Package { environment: place.environment.clone(), name: name.clone() };
+        case.ground.report.about(&subject, "package-version").is_some()
+    });
+    into_active(case, &words(plan, is_here))
 }
 
 /// The commands that install these words into the active environment.
@@ -65,14 +71,16 @@ pub(crate) fn into_active(case: &Case<'_>, words: &str) -> Commands {
 }
 
 /// The one command that puts a plan in the place of what is installed in an environment.
-pub(crate) fn repair(report: &Report, environment: &str, installed: &str, plan: &Plan<'_>) -> Option<String> {
+pub(crate) fn repair(report: &Report, environment: &str, installed: &str, plan: &Plan<'_>) -> String {
     let folder = Subject::Environment(environment.to_owned());
     let text = |key: &str| report.about(&folder, key).map(Value::to_string);
-    let install = format!("{} {}", text("environment-install")?, words(plan, true));
+    let python = if report.text("environment") == "windows" { "python" } else { "python3" };
+    let pip = |key: &str, verb: &str| text(key).unwrap_or_else(|| format!("{python} -m pip {verb}"));
+    let install = format!("{} {}", pip("environment-install", "install"), words(plan, true));
     // Packages that hold the same files cannot stand beside each other.
     match plan.product.package_of(plan.build) == installed {
-        true => Some(install),
-        false => Some(format!("{} {installed} && {install}", text("environment-uninstall")?)),
+        true => install,
+        false => format!("{} {installed} && {install}", pip("environment-uninstall", "uninstall -y")),
     }
 }
 
@@ -80,7 +88,8 @@ pub(crate) fn repair(report: &Report, environment: &str, installed: &str, plan: 
 /// by its label, as an installed package of the same number must be replaced.
 pub(super) fn words(plan: &Plan<'_>, exactly: bool) -> String {
     let newest = plan.product.horizon().is_some_and(|newest| newest == &plan.release.version);
-    let label = match (&plan.build.label, exactly) {
+    // Only packages from an index of their own carry the label of their build.
+    let label = match (&plan.build.label, exactly && plan.build.install.contains("--index-url")) {
         (_, false) => String::new(),
         (Some(label), true) => label.clone(),
         (None, true) => format!("+{}", plan.build.id),

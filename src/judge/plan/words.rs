@@ -135,16 +135,26 @@ impl Outlook<'_> {
     pub(crate) fn unlocks(&self) -> Vec<String> {
         let taken = self.gpu.iter().map(|plan| &plan.release.version).min();
         let newer = |refused: &&Refused<'_>| taken.is_none_or(|taken| &refused.release.version > taken);
-        let mut needed: Vec<String> = Vec::new();
+        // Of what the same kind of change gives, the first is the best; a driver that is less new may be had sooner.
+        let kinds = |needs: &str| {
+            CHANGEABLE
+                .iter()
+                .map(|(_, name)| *name)
+                .chain(["Python"])
+                .filter(|name| needs.contains(name))
+                .collect::<Vec<_>>()
+        };
+        let mut told: Vec<(Vec<&str>, String)> = Vec::new();
         let mut unlocks = Vec::new();
         for refused in self.refused.iter().filter(newer) {
             let Some(needs) = refused.needs() else { continue };
-            // Of what the same change gives, the first is the best.
-            if needed.iter().any(|told| needs.contains(told.as_str())) {
-                continue;
+            let kinds = kinds(&needs);
+            let another =
+                |(same, other): &(Vec<&str>, String)| *same != kinds || (kinds == [DRIVER] && *other != needs);
+            if told.iter().all(another) {
+                unlocks.push(format!("with {needs}: {}", title(self.product, refused.release, refused.build)));
+                told.push((kinds, needs));
             }
-            unlocks.push(format!("with {needs}: {}", title(self.product, refused.release, refused.build)));
-            needed.push(needs);
         }
         unlocks.truncate(MOST_UNLOCKS);
         unlocks
