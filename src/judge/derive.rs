@@ -38,7 +38,6 @@ pub(crate) static KEYS: &[&Key] = &[
     &software::GPU_SOFTWARE,
     &stand_in::GFX_OVERRIDE,
     &stand_in::PACKAGE_GFX_OVERRIDE,
-    &project::ASKS_PYTHON,
     &project::TAKES_PYTHON,
 ];
 
@@ -63,6 +62,7 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     report.facts.extend(facts);
     report.facts.extend(nvidia::forward_compatibility(report));
     report.facts.extend(software::installed(report));
+    report.facts.extend(project::takes_python(report));
     let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
     report.facts.extend(facts);
 }
