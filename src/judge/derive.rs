@@ -4,7 +4,9 @@
 //! What a probe or a person told stands: only what nobody told is derived.
 
 mod architectures;
+mod companions;
 mod devices;
+mod neighbours;
 mod nvidia;
 mod packages;
 mod software;
@@ -33,6 +35,13 @@ pub(crate) static KEYS: &[&Key] = &[
     &packages::WITHOUT_CODE,
     &packages::BY_NEW_PTX,
     &packages::TAKES_PYTHON,
+    &companions::FINDS_CUDA,
+    &companions::CUDA_MATCH,
+    &companions::FINDS_CUDNN,
+    &companions::CUDNN_MATCH,
+    &companions::FINDS_TENSORRT,
+    &companions::WANTS_CUDNN,
+    &neighbours::JAXLIB_MATCH,
     &software::GPU_SOFTWARE,
     &stand_in::GFX_OVERRIDE,
     &stand_in::PACKAGE_GFX_OVERRIDE,
@@ -57,7 +66,11 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     report.facts.extend(devices::driver_api(report, matrix));
     let facts = nvidia::all(report);
     report.facts.extend(facts);
+    let facts = neighbours::all(report, matrix);
+    report.facts.extend(facts);
     let facts = packages::all(report, matrix);
+    report.facts.extend(facts);
+    let facts = companions::all(report, matrix);
     report.facts.extend(facts);
     report.facts.extend(software::installed(report));
     let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
