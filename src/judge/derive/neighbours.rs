@@ -1,20 +1,36 @@
-//! What follows from the packages beside a package: what JAX computes on by its plugins, whether the parts of JAX are of one
-//! release, and which packages of ONNX Runtime share a folder.
+//! What follows from the packages beside a package: what JAX computes on by its plugins, whether packages that go together are
+//! of one release, and which packages of ONNX Runtime share a folder.
 //!
 //! References: JAX's installation page and `jax_plugins`; microsoft/onnxruntime issue 27944.
+
+use std::cmp::Ordering;
 
 use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
 use accelprobe_probes::version::Version;
 
 use super::packages::{Machine, version};
 use super::{Known, fact};
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, Product};
 
-pub(super) static JAXLIB_MATCH: Key = Key::new(
-    "package-jaxlib-match",
+pub(super) static MADE_FOR: Key = Key::new(
+    "package-made-for",
     Kind::Text,
     Scope::Package,
-    "Of JAX and its plugins: whether the jaxlib beside it is of the `same` release, `older` or `newer`.",
+    "The release of another package that this one is made for: `torch 2.6.0` of torchvision 0.21.0, `jaxlib 0.5.1` of JAX's plugins.",
+);
+
+pub(super) static MEETS: Key = Key::new(
+    "package-meets",
+    Kind::Text,
+    Scope::Package,
+    "The release of that other package that is beside it, as in `torch 2.5.1`.",
+);
+
+pub(super) static PAIRS: Key = Key::new(
+    "package-pairs",
+    Kind::Text,
+    Scope::Package,
+    "Whether the release of the other package that is beside it is the `same` as it is made for, `older` or `newer`.",
 );
 
 /// The derived facts about all packages of a report.
@@ -32,21 +48,65 @@ pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
         if known.value("package-build", subject).is_none() {
             derived.extend(by_plugin(matrix, &machine, subject, installed, &|name| beside(name).is_some()));
         }
-        if name == "jax" || name.starts_with("jax-cuda") {
-            let jaxlib = beside("jaxlib").and_then(version);
-            derived.extend(
-                jaxlib
-                    .map(|jaxlib| match jaxlib.cmp(installed) {
-                        std::cmp::Ordering::Equal => "same",
-                        std::cmp::Ordering::Less => "older",
-                        std::cmp::Ordering::Greater => "newer",
-                    })
-                    .map(|matches| fact(&JAXLIB_MATCH, subject, Value::from(matches), "both versions")),
-            );
-        }
+        let pair = match name.as_str() {
+            "jax" => of_one_number("jaxlib", installed, &beside),
+            name if name.starts_with("jax-cuda") => of_one_number("jaxlib", installed, &beside),
+            name => of_a_family(matrix, name, installed, &beside),
+        };
+        derived.extend(pair.map(|pair| pair.facts(subject)).unwrap_or_default());
     }
     derived.extend(shared_folders(report, matrix));
     derived
+}
+
+/// Two packages that must go together.
+struct Pair {
+    made_for: String,
+    meets: String,
+    order: Ordering,
+}
+
+impl Pair {
+    fn facts(self, subject: &Subject) -> Vec<Fact> {
+        let pairs = match self.order {
+            Ordering::Equal => "same",
+            Ordering::Less => "older",
+            Ordering::Greater => "newer",
+        };
+        let how = "the releases of both";
+        vec![
+            fact(&MADE_FOR, subject, Value::Text(self.made_for), how),
+            fact(&MEETS, subject, Value::Text(self.meets), how),
+            fact(&PAIRS, subject, Value::from(pairs), how),
+        ]
+    }
+}
+
+/// A package beside one that must have the same number.
+fn of_one_number<'a>(name: &str, own: &Version, beside: &dyn Fn(&str) -> Option<&'a Value>) -> Option<Pair> {
+    let meets = beside(name).and_then(version)?;
+    Some(Pair { made_for: format!("{name} {own}"), meets: format!("{name} {meets}"), order: meets.cmp(own) })
+}
+
+/// A package beside the one whose releases say which of it belongs to them, series by series.
+fn of_a_family<'a>(
+    matrix: &Matrix,
+    name: &str,
+    own: &Version,
+    beside: &dyn Fn(&str) -> Option<&'a Value>,
+) -> Option<Pair> {
+    let is_family = |product: &&Product| product.release.iter().any(|release| release.beside.contains_key(name));
+    let product = matrix.products.iter().find(is_family)?;
+    let head = product.packages.first()?;
+    let meets = beside(head).and_then(version)?;
+    let same_series = |one: &Version, other: &Version| one.part(0) == other.part(0) && one.part(1) == other.part(1);
+    let releases = || product.release.iter().filter_map(|release| Some((&release.version, release.beside.get(name)?)));
+    // A release that names none, as the newest do of what is no longer made, says nothing.
+    releases().find(|(version, _)| same_series(version, meets))?;
+    let made_for = || releases().filter(|(_, belongs)| same_series(belongs, own)).map(|(version, _)| version);
+    let nearest = made_for().find(|version| same_series(version, meets)).or_else(|| made_for().last())?;
+    let order = if same_series(nearest, meets) { Ordering::Equal } else { meets.cmp(nearest) };
+    Some(Pair { made_for: format!("{head} {nearest}"), meets: format!("{head} {meets}"), order })
 }
 
 /// What a package computes on by a plugin that is installed beside it.
@@ -135,10 +195,23 @@ mod tests {
         let report = derived(&[("jax", "0.8.0"), ("jaxlib", "0.8.0"), ("jax-cuda13-plugin", "0.8.0")]);
         assert_eq!(report.about(&subject("jax"), "package-build").unwrap().to_string(), "cuda");
         assert_eq!(report.about(&subject("jax"), "package-cuda").unwrap().to_string(), "13.0");
-        assert_eq!(report.about(&subject("jax"), "package-jaxlib-match").unwrap().to_string(), "same");
+        assert_eq!(report.about(&subject("jax"), "package-pairs").unwrap().to_string(), "same");
         let report = derived(&[("jax", "0.8.0"), ("jaxlib", "0.8.1")]);
         assert!(report.about(&subject("jax"), "package-build").is_none());
-        assert_eq!(report.about(&subject("jax"), "package-jaxlib-match").unwrap().to_string(), "newer");
+        assert_eq!(report.about(&subject("jax"), "package-pairs").unwrap().to_string(), "newer");
+    }
+
+    #[test]
+    fn a_package_is_made_for_a_series_of_another() {
+        let told = |torch: &str, name: &str, number: &str| {
+            let report = derived(&[("torch", torch), (name, number)]);
+            ["package-made-for", "package-pairs"].map(|key| report.about(&subject(name), key).map(ToString::to_string))
+        };
+        assert_eq!(told("2.6.0+cu124", "torchvision", "0.21.0"), [Some("torch 2.6.0".into()), Some("same".into())]);
+        assert_eq!(told("2.5.1", "torchvision", "0.21.0"), [Some("torch 2.6.0".into()), Some("older".into())]);
+        // One release of torchvision serves two of PyTorch; the newest name no torchaudio.
+        assert_eq!(told("2.15.0", "torchvision", "0.29.1")[1].as_deref(), Some("same"));
+        assert_eq!(told("2.13.0", "torchaudio", "2.11.0"), [None, None]);
     }
 
     #[test]
