@@ -180,6 +180,10 @@ impl<'a> Around<'a> {
         let tensorrt = beside("package-version", is_tensorrt);
         let host = facts("cuda-runtime").chain(facts("cuda-toolkit"));
         let asked = |probe: &str| report.asked(probe).is_some_and(|asked| asked.missing.is_none());
+        // What a person lists of a machine need not be all.
+        let own = Subject::Environment(environment.to_owned());
+        let looked =
+            report.all("environment-role").any(|fact| fact.subject == own && matches!(fact.origin, Origin::Asked(_)));
         let absent = |key: &'static str| facts(key).any(|fact| fact.value == Err(Missing::NotFound));
         Around {
             cuda: runtimes.chain(host).chain(torch).filter_map(Found::of).collect(),
@@ -188,7 +192,7 @@ impl<'a> Around<'a> {
                 .chain(libraries("tensorrt-version", taken("tensorrt-taken")))
                 .filter_map(Found::of)
                 .collect(),
-            is_complete: (asked("cuda") && asked("python")) || absent("cuda-toolkit") || absent("cuda-runtime"),
+            is_complete: (looked && asked("cuda")) || (absent("cuda-toolkit") && absent("cuda-runtime")),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Kind, Origin, Report, Scope, Subject, Value};
 use accelprobe_probes::version::Version;
 
 use super::packages::{Machine, version};
@@ -138,14 +138,14 @@ fn by_plugin(
     derived
 }
 
-/// The packages of ONNX Runtime that share a folder, where no probe looked at their files: told of the first for an
-/// accelerator.
+/// The packages of ONNX Runtime that share a folder, in environments of which a person told: told of the first for an
+/// accelerator. Elsewhere a probe looks at their files.
 fn shared_folders(report: &Report, matrix: &Matrix) -> Vec<Fact> {
-    let key = accelprobe_probes::key("onnxruntime-shares-folder").filter(|_| report.asked("onnxruntime").is_none());
+    let key = accelprobe_probes::key("onnxruntime-shares-folder");
     let Some((key, product)) = key.zip(matrix.product("onnxruntime")) else { return Vec::new() };
     let mut derived = Vec::new();
-    for environment in report.subjects("environment-role") {
-        let Subject::Environment(folder) = environment else { continue };
+    for role in report.all("environment-role") {
+        let (Subject::Environment(folder), Origin::Given(_)) = (&role.subject, &role.origin) else { continue };
         let subject = |name: &String| Subject::Package { environment: folder.clone(), name: name.clone() };
         let is_there = |name: &&String| report.about(&subject(name), "package-version").is_some();
         let mut names: Vec<&String> = product.packages.iter().filter(is_there).collect();
@@ -163,7 +163,6 @@ fn shared_folders(report: &Report, matrix: &Matrix) -> Vec<Fact> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use accelprobe_probes::fact::Origin;
 
     fn subject(name: &str) -> Subject {
         Subject::Package { environment: "/e".into(), name: name.into() }
