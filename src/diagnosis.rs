@@ -194,6 +194,21 @@ pub struct Finding {
     pub sources: Vec<SourceRef>,
     /// What to do.
     pub remedy: Option<Remedy>,
+    /// What else is wrong because of it, and needs no remedy of its own.
+    pub consequences: Vec<Consequence>,
+}
+
+/// Something that is wrong because something else is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Consequence {
+    /// Its code.
+    pub code: String,
+    /// The rule that gave it.
+    pub rule: String,
+    /// What it is about.
+    pub subject: String,
+    /// One sentence.
+    pub message: String,
 }
 
 /// A fact behind a finding.

@@ -1,6 +1,7 @@
 //! From facts and matrix to a diagnosis. Asks nothing of the machine and cannot fail, but for a want or a requirement that
 //! names nothing known.
 
+pub(crate) mod derive;
 mod devices;
 mod findings;
 mod join;
@@ -33,8 +34,9 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let environment = environment(&report);
     let climbs = systems::climbs(&report, matrix, environment);
     // What is judged is one subject for each device; what is told is what was asked.
-    let joined = join::joined(&report);
-    let case = Case { ground: Ground::new(&joined, &climbs), matrix, edition: asked.edition, environment };
+    let mut joined = join::joined(&report);
+    derive::derive(&mut joined, matrix);
+    let case = Case { ground: Ground::new(&joined, &climbs, matrix), matrix, edition: asked.edition, environment };
     let mut findings = findings::by_rules(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();

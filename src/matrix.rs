@@ -6,6 +6,7 @@
 
 mod check;
 pub mod condition;
+mod gpu;
 mod parse;
 mod product;
 mod rule;
@@ -17,8 +18,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+pub use gpu::{GpuFamily, Gpus};
 pub use parse::{Problem, embedded, load};
-pub use product::{Product, Release};
+pub use product::{Build, Product, Release};
 pub use rule::{Row, Rule, Severity};
 pub use system::{Column, Format, Gives, Hardware, Newer, Note, NoteKind, Relation, Setup, Support, System};
 
@@ -33,6 +35,8 @@ pub struct Matrix {
     pub topics: Vec<Topic>,
     /// What has releases.
     pub products: Vec<Product>,
+    /// GPUs by vendor.
+    pub gpus: Vec<Gpus>,
     /// Rules on facts.
     pub rules: Vec<Rule>,
 }
@@ -209,6 +213,16 @@ impl Matrix {
     /// The product of an id.
     pub fn product(&self, id: &str) -> Option<&Product> {
         self.products.iter().find(|product| product.id == id)
+    }
+
+    /// The product whose version a Python distribution has.
+    pub fn product_of_package(&self, package: &str) -> Option<&Product> {
+        self.products.iter().find(|product| product.packages.iter().any(|own| own == package))
+    }
+
+    /// The GPUs of a vendor.
+    pub fn gpus(&self, vendor: &str) -> Option<&Gpus> {
+        self.gpus.iter().find(|gpus| gpus.vendor == vendor)
     }
 
     /// All newer statements.

@@ -410,6 +410,13 @@ impl Report {
         named.filter(|subject| seen.insert(*subject)).collect()
     }
 
+    /// The devices of which anything is told, each once, in order of appearance.
+    pub fn device_subjects(&self) -> Vec<&Subject> {
+        let mut seen = HashSet::new();
+        let of_devices = self.facts.iter().map(|fact| &fact.subject);
+        of_devices.filter(|subject| matches!(subject, Subject::Device(_)) && seen.insert(*subject)).collect()
+    }
+
     /// How asking a probe went; nothing where it was not asked.
     pub fn asked(&self, probe: &str) -> Option<&Asked> {
         self.probes.iter().find(|asked| asked.name == probe)

@@ -31,7 +31,8 @@ impl Version {
         self.numbers.get(place).copied().unwrap_or(0)
     }
 
-    fn starts_with(&self, prefix: &Version) -> bool {
+    /// Whether the numbers begin with those of `prefix`: `3.15.2` is a `3.15`.
+    pub fn starts_with(&self, prefix: &Version) -> bool {
         (0..prefix.numbers.len()).all(|place| self.part(place) == prefix.part(place))
     }
 }

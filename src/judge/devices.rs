@@ -15,13 +15,7 @@ pub(super) fn listings() -> impl Iterator<Item = (&'static Key, &'static str)> {
 
 /// All devices in the order in which they were found.
 pub(super) fn all(joined: &Report) -> Vec<Device> {
-    let mut subjects: Vec<&Subject> = Vec::new();
-    for fact in &joined.facts {
-        if matches!(fact.subject, Subject::Device(_)) && !subjects.contains(&&fact.subject) {
-            subjects.push(&fact.subject);
-        }
-    }
-    subjects.into_iter().map(|subject| one(joined, subject)).collect()
+    joined.device_subjects().into_iter().map(|subject| one(joined, subject)).collect()
 }
 
 fn one(report: &Report, subject: &Subject) -> Device {
@@ -64,8 +58,8 @@ fn one(report: &Report, subject: &Subject) -> Device {
 }
 
 /// A device's name, by the best source that has one.
-fn name(report: &Report, subject: &Subject) -> Option<String> {
-    let is_name = |fact: &&Fact| listings().any(|(key, _)| *key == *fact.key);
+pub(super) fn name(report: &Report, subject: &Subject) -> Option<String> {
+    let is_name = |fact: &&Fact| fact.key.name == "device-name" || listings().any(|(key, _)| *key == *fact.key);
     let names = report.facts.iter().filter(|fact| fact.subject == *subject).filter(is_name);
     names.filter_map(|fact| fact.value.as_ref().ok()).map(Value::to_string).next()
 }

@@ -3,41 +3,81 @@
 use accelprobe_probes::fact::{Fact, Report, Scope, Subject, Value};
 
 use super::{Case, devices};
-use crate::diagnosis::{Evidence, Finding};
-use crate::matrix::condition::{Ground, Truth};
-use crate::matrix::{Remedy, Row, Rule, template};
+use crate::diagnosis::{Consequence, Evidence, Finding};
+use crate::matrix::condition::{self, Beyond, Conditions, Ground, Truth};
+use crate::matrix::{Remedy, Row, Rule, Severity, template};
 
 /// How many origins of one fact are shown as evidence.
 const MOST_ORIGINS: usize = 4;
 
-/// The findings of all rules, one for each rule and subject. A row about devices or drivers is judged for each of them;
-/// what another finding causes is left out.
+/// The findings of all rules, one for each rule and subject. A row about devices, drivers or packages is judged for each of
+/// them; what another finding causes is told with that one.
 pub(super) fn by_rules(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<(Subject, Finding)> = Vec::new();
     for rule in &case.matrix.rules {
         for row in &rule.row {
             for subject in subjects(case.ground.report, row) {
                 let told = findings.iter().any(|(told, finding)| finding.rule == rule.id && *told == subject);
-                let broken = || {
-                    row.when.hold(&case.ground, &subject) == Truth::True
-                        && row.require.hold(&case.ground, &subject) == Truth::False
-                };
-                if !told && broken() {
+                if !told && is_broken(&case.ground, row, &subject) {
                     let finding = finding(case, rule, row, &subject);
                     findings.push((subject, finding));
                 }
             }
         }
     }
-    let fired: Vec<(Subject, String)> =
-        findings.iter().map(|(subject, finding)| (subject.clone(), finding.rule.clone())).collect();
-    let caused = |subject: &Subject, id: &str| {
-        let rule = case.matrix.rules.iter().find(|rule| rule.id == id);
-        let causes = rule.map(|rule| rule.unless.as_slice()).unwrap_or_default();
-        fired.iter().any(|(other, fired)| causes.contains(fired) && explains(other, subject))
+    fold(findings, case)
+}
+
+/// Whether a row applies to a subject and does not hold.
+pub(super) fn is_broken(ground: &Ground<'_>, row: &Row, subject: &Subject) -> bool {
+    row.when.hold(ground, subject, Beyond::Unknown) == Truth::True
+        && row.require.hold(ground, subject, Beyond::Unknown) == Truth::False
+        && (row.except.0.is_empty() || row.except.hold(ground, subject, Beyond::Compared) != Truth::True)
+}
+
+/// Folds findings below those that cause them. A fault is as bad as the worst that follows from it.
+fn fold(findings: Vec<(Subject, Finding)>, case: &Case<'_>) -> Vec<Finding> {
+    let cause_of = |place: usize| {
+        let (subject, finding) = findings.get(place)?;
+        let rule = case.matrix.rules.iter().find(|rule| rule.id == finding.rule)?;
+        let causes = |(at, (other, cause)): (usize, &(Subject, Finding))| {
+            (at != place && rule.caused_by.contains(&cause.rule) && explains(other, subject)).then_some(at)
+        };
+        findings.iter().enumerate().find_map(causes)
     };
-    findings.retain(|(subject, finding)| !caused(subject, &finding.rule));
-    findings.into_iter().map(|(_, finding)| finding).collect()
+    // The first cause of all; rules that name each other as causes stay where they are.
+    let root_of = |place: usize| {
+        let mut root = place;
+        for _ in 0..findings.len() {
+            match cause_of(root) {
+                Some(cause) => root = cause,
+                None => return root,
+            }
+        }
+        place
+    };
+    let roots: Vec<usize> = (0..findings.len()).map(root_of).collect();
+    let mut folded: Vec<Finding> = findings.iter().map(|(_, finding)| finding.clone()).collect();
+    for (place, root) in roots.iter().enumerate().filter(|(place, root)| place != *root) {
+        let Some((_, finding)) = findings.get(place) else { continue };
+        let consequence = Consequence {
+            code: finding.code.clone(),
+            rule: finding.rule.clone(),
+            subject: finding.subject.clone(),
+            message: finding.message.clone(),
+        };
+        if let Some(cause) = folded.get_mut(*root) {
+            // What is no fault in itself (a console chip without its driver) makes none of what follows from it.
+            if cause.severity > Severity::Info {
+                cause.severity = cause.severity.max(finding.severity);
+            }
+            if !cause.consequences.contains(&consequence) {
+                cause.consequences.push(consequence);
+            }
+        }
+    }
+    let causes = folded.into_iter().zip(roots).enumerate().filter(|(place, (_, root))| place == root);
+    causes.map(|(_, (finding, _))| finding).collect()
 }
 
 /// Whether what is wrong with one subject may cause what is wrong with another. What happens in one Python environment explains
@@ -57,8 +97,14 @@ fn explains(cause: &Subject, other: &Subject) -> bool {
 fn subjects(report: &Report, row: &Row) -> Vec<Subject> {
     let keys = || row.require.keys().chain(row.when.keys());
     // What is part of something else is narrower than that.
-    let narrow = keys().find(|key| key.scope == Scope::Package).or_else(|| keys().find(|key| key.scope != Scope::Host));
-    match narrow {
+    let conditions = || [&row.when, &row.except, &row.require].into_iter();
+    if conditions().any(Conditions::is_of_packages) {
+        return report.subjects("package-version").into_iter().cloned().collect();
+    }
+    if conditions().any(|conditions| conditions.beside().next().is_some()) {
+        return report.subjects("environment-role").into_iter().cloned().collect();
+    }
+    match keys().find(|key| key.scope != Scope::Host) {
         Some(key) => report.subjects(key.name).into_iter().cloned().collect(),
         None => vec![Subject::Host],
     }
@@ -69,19 +115,20 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
         code: rule.code.clone(),
         severity: row.severity.unwrap_or(rule.severity),
         subject: shown(case.ground.report, subject),
-        message: fill(&rule.message, &case.ground, subject, ", "),
+        message: fill(&rule.message, &case.ground, row, subject, ", "),
         evidence: evidence(&case.ground, row, subject),
         rule: rule.id.clone(),
         contradicted_by: Vec::new(),
+        consequences: Vec::new(),
         sources: case.sources(rule.sources.iter().map(|source| source.get_ref().as_str())),
-        remedy: Some(remedy(row.remedy.as_ref().unwrap_or(&rule.remedy), &case.ground, subject)),
+        remedy: Some(remedy(row.remedy.as_ref().unwrap_or(&rule.remedy), &case.ground, row, subject)),
     }
 }
 
-fn remedy(remedy: &Remedy, ground: &Ground<'_>, subject: &Subject) -> Remedy {
+fn remedy(remedy: &Remedy, ground: &Ground<'_>, row: &Row, subject: &Subject) -> Remedy {
     // In a command the items of a set are arguments.
-    let commands = remedy.commands.iter().map(|command| fill(command, ground, subject, " "));
-    Remedy { text: fill(&remedy.text, ground, subject, ", "), commands: commands.collect() }
+    let commands = remedy.commands.iter().map(|command| fill(command, ground, row, subject, " "));
+    Remedy { text: fill(&remedy.text, ground, row, subject, ", "), commands: commands.collect() }
 }
 
 fn evidence(ground: &Ground<'_>, row: &Row, subject: &Subject) -> Vec<Evidence> {
@@ -93,6 +140,10 @@ fn evidence(ground: &Ground<'_>, row: &Row, subject: &Subject) -> Vec<Evidence> 
                 evidence.push(told);
             }
         }
+    }
+    let beside = [&row.require, &row.when].into_iter().flat_map(Conditions::beside);
+    for fact in beside.filter_map(|name| ground.package_beside(subject, name)) {
+        evidence.push(Evidence { fact: fact.subject.to_string(), ..evidence_of(fact) });
     }
     evidence
 }
@@ -122,16 +173,20 @@ fn shown(report: &Report, subject: &Subject) -> String {
     }
 }
 
-/// A text with facts in the place of `{key}`, the subject in that of `{subject}`, and the bare name of a package in that of
-/// `{package}`. The items of a set stand apart by `between`.
-fn fill(text: &str, ground: &Ground<'_>, subject: &Subject, between: &str) -> String {
+/// A text with facts in the place of `{key}`, the subject in that of `{subject}`, the bare name of a package in that of
+/// `{package}`, and what the row requires in that of `{require}`. The items of a set stand apart by `between`.
+fn fill(text: &str, ground: &Ground<'_>, row: &Row, subject: &Subject, between: &str) -> String {
     template::fill(text, |name| {
         match (name, subject) {
             ("subject", _) => return shown(ground.report, subject),
             ("package", Subject::Package { name, .. }) => return name.clone(),
+            ("require", _) => {
+                let all: Vec<String> = row.require.0.iter().map(ToString::to_string).collect();
+                return all.join(" and ");
+            }
             _ => {}
         }
-        let own = accelprobe_probes::key(name).map(|key| ground.facts(key, subject)).unwrap_or_default();
+        let own = condition::key(name).map(|key| ground.facts(key, subject)).unwrap_or_default();
         // What is known of the subject counts before what is known of others.
         let facts = if own.is_empty() { ground.report.all(name).collect() } else { own };
         match facts.iter().find(|fact| fact.value.is_ok()).or(facts.first()) {

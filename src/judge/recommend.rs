@@ -7,7 +7,7 @@ use accelprobe_probes::version::Range;
 
 use super::Case;
 use crate::diagnosis::{Finding, Outcome, Recommendation};
-use crate::matrix::condition::Truth;
+use crate::matrix::condition::{Beyond, Truth};
 use crate::matrix::{Environment, Gives, Product, Setup, System, Table};
 use crate::spec::{Part, Spec};
 
@@ -104,7 +104,7 @@ pub(super) fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setu
 }
 
 fn fits(case: &Case<'_>, setup: &Setup) -> bool {
-    setup.when.hold(&case.ground, &Subject::Host) == Truth::True
+    setup.when.hold(&case.ground, &Subject::Host, Beyond::Compared) == Truth::True
 }
 
 fn recommendation(case: &Case<'_>, system: &System, setup: &Setup) -> Recommendation {

@@ -115,6 +115,7 @@ fn unsupported(case: &Case<'_>, statement: &Support, spec: &Spec, message: Strin
         contradicted_by: case.contradictions(statement),
         sources: case.sources(documents.into_iter().chain(others)),
         remedy: statement.remedy.clone(),
+        consequences: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range as Span;
 use toml::Spanned;
 
 use super::parse::{Problem, place};
-use super::{Matrix, Verdict, template};
+use super::{Matrix, Verdict, condition, template};
 
 /// All that does not fit, in the order of the files.
 pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec<Problem> {
@@ -61,7 +61,7 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         if !ids.insert(rule.id.clone()) {
             check.say(&file, 0..0, format!("the id `{}` is used twice", rule.id));
         }
-        for cause in rule.unless.iter().filter(|cause| !matrix.rules.iter().any(|rule| rule.id == **cause)) {
+        for cause in rule.caused_by.iter().filter(|cause| !matrix.rules.iter().any(|rule| rule.id == **cause)) {
             let at = (check.text_of)(&file).find(&format!("\"{cause}\"")).unwrap_or(0);
             let rules = matrix.rules.iter().map(|rule| rule.id.as_str());
             check.say(&file, at..at, accelprobe_probes::unknown("rule", cause, rules));
@@ -73,11 +73,11 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         let texts = remedies.flat_map(|remedy| std::iter::once(&remedy.text).chain(&remedy.commands));
         for text in std::iter::once(&rule.message).chain(texts) {
             let unknown = |name: &String| {
-                !["subject", "package"].contains(&name.as_str()) && accelprobe_probes::key(name).is_none()
+                !["subject", "package", "require"].contains(&name.as_str()) && condition::key(name).is_none()
             };
             for name in template::names(text).into_iter().filter(unknown) {
                 let at = (check.text_of)(&file).find(text.as_str()).unwrap_or(0);
-                check.say(&file, at..at, accelprobe_probes::unknown_key(&name));
+                check.say(&file, at..at, condition::unknown_key(&name));
             }
         }
         for row in rule.row.iter().filter(|row| row.when.0.is_empty() || row.require.0.is_empty()) {
@@ -116,6 +116,15 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
                 check.say(&file, after.version.span(), format!("{version} stands behind {before}: releases ascend"));
             }
         }
+        for build in &product.build {
+            check.quoted_sources(&file, matrix, &build.sources);
+        }
+    }
+    for gpus in &matrix.gpus {
+        let file = format!("gpus/{}.toml", gpus.vendor);
+        for family in &gpus.family {
+            check.quoted_sources(&file, matrix, &family.sources);
+        }
     }
     check.problems
 }
@@ -142,6 +151,20 @@ impl Check<'_, '_> {
             let message =
                 accelprobe_probes::unknown("source", source.get_ref(), matrix.sources.keys().map(String::as_str));
             self.say(file, source.span(), message);
+        }
+    }
+}
+
+impl Check<'_, '_> {
+    /// Sources whose place is found by their name.
+    fn quoted_sources(&mut self, file: &str, matrix: &Matrix, sources: &[String]) {
+        for source in sources.iter().filter(|source| !matrix.sources.contains_key(*source)) {
+            let at = (self.text_of)(file).find(&format!("\"{source}\"")).unwrap_or(0);
+            let message = accelprobe_probes::unknown("source", source, matrix.sources.keys().map(String::as_str));
+            self.say(file, at..at, message);
+        }
+        if sources.is_empty() {
+            self.say(file, 0..0, "every build and every family of GPUs needs `sources`".to_owned());
         }
     }
 }

@@ -4,6 +4,9 @@
 //! which it must be, or hold), `!=` and a text, `true` or `false`. Beside these, every fact can be `present` or `absent`;
 //! `answered`, which is false where what was asked crashed, hung or failed; and `readable`, which is false where a file is
 //! missing, closed or garbled. Unknown is neither true nor false.
+//!
+//! `package` is the name of the package that is judged, and `beside-NAME` the version of the package NAME in the same
+//! Python environment.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -14,6 +17,25 @@ use accelprobe_probes::ladder::{Climb, State};
 use accelprobe_probes::version::{Range, Version};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use super::Matrix;
+use crate::judge::derive;
+
+/// The key of a name: of a fact that probes tell, or of one that is derived from those.
+pub fn key(name: &str) -> Option<&'static Key> {
+    accelprobe_probes::key(name).or_else(|| derive::KEYS.iter().copied().find(|key| key.name == name))
+}
+
+/// The keys of the facts that no probe tells and that are derived from others.
+pub fn derived() -> &'static [&'static Key] {
+    derive::KEYS
+}
+
+/// Says that a name is no key, with the nearest one that is.
+pub fn unknown_key(name: &str) -> String {
+    let derived = derive::KEYS.iter().map(|key| key.name);
+    accelprobe_probes::unknown("fact", name, accelprobe_probes::keys().map(|key| key.name).chain(derived))
+}
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +59,10 @@ pub enum Term {
     State(String),
     /// The rung of a system: `SYSTEM-rung`.
     Rung(String),
+    /// The name of the package that is judged: `package`.
+    Package,
+    /// The version of another package in the same Python environment: `beside-NAME`.
+    Beside(String),
 }
 
 /// What must hold of a term.
@@ -97,16 +123,67 @@ pub struct Ground<'a> {
     pub climbs: &'a BTreeMap<String, Climb>,
     /// The places of the facts by name and subject: rules about packages ask for each of thousands of packages.
     places: HashMap<&'a str, HashMap<&'a Subject, Vec<usize>>>,
+    /// The newest releases that the matrix knows, by the facts that carry their versions and by package.
+    horizons: HashMap<&'a str, &'a Version>,
+}
+
+/// What a version says that is newer than the newest release that the matrix knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Nothing: a rule was written before that release.
+    Unknown,
+    /// What its number says: a newer driver does what an older one did.
+    Compared,
 }
 
 impl<'a> Ground<'a> {
-    /// The ground that facts and climbs make.
-    pub fn new(report: &'a Report, climbs: &'a BTreeMap<String, Climb>) -> Ground<'a> {
+    /// The ground that facts, climbs and the releases of a matrix make.
+    pub fn new(report: &'a Report, climbs: &'a BTreeMap<String, Climb>, matrix: &'a Matrix) -> Ground<'a> {
         let mut places: HashMap<&str, HashMap<&Subject, Vec<usize>>> = HashMap::new();
         for (place, fact) in report.facts.iter().enumerate() {
             places.entry(fact.key.name).or_default().entry(&fact.subject).or_default().push(place);
         }
-        Ground { report, climbs, places }
+        let of = |product: &'a super::Product| {
+            let names = product.keys.iter().chain(&product.packages).map(String::as_str);
+            product.horizon().into_iter().flat_map(move |horizon| names.clone().map(move |name| (name, horizon)))
+        };
+        Ground { report, climbs, places, horizons: matrix.products.iter().flat_map(of).collect() }
+    }
+
+    /// Whether a version under a key is newer than any that the matrix knows.
+    fn is_beyond(&self, key: &Key, subject: &Subject, version: &Version) -> bool {
+        let horizon = match subject {
+            Subject::Package { name, .. } if key.name == "package-version" => self.horizons.get(name.as_str()),
+            _ => self.horizons.get(key.name),
+        };
+        horizon.is_some_and(|horizon| is_newer(version, horizon))
+    }
+
+    /// The version of a package in an environment, or why there is none; nothing where that is not known.
+    fn beside(&self, environment: &str, name: &str) -> Option<Result<&'a Version, Missing>> {
+        let subject = Subject::Package { environment: environment.to_owned(), name: name.to_owned() };
+        let told = self.report_of("package-version", &subject);
+        if let Some(fact) = told.first() {
+            return Some(match &fact.value {
+                Ok(Value::Version(version)) => Ok(version),
+                Ok(_) => Err(Missing::Unsupported),
+                Err(missing) => Err(missing.clone()),
+            });
+        }
+        let listed = self.report_of("environment-packages", &Subject::Environment(environment.to_owned()));
+        listed.iter().any(|fact| fact.value.is_ok()).then_some(Err(Missing::NotFound))
+    }
+
+    /// What is told of the version of a package in the environment of a subject.
+    pub(crate) fn package_beside(&self, subject: &Subject, name: &str) -> Option<&'a Fact> {
+        let (Subject::Package { environment, .. } | Subject::Environment(environment)) = subject else { return None };
+        let subject = Subject::Package { environment: environment.clone(), name: name.to_owned() };
+        self.report_of("package-version", &subject).first().copied()
+    }
+
+    fn report_of(&self, key: &str, subject: &Subject) -> Vec<&'a Fact> {
+        let places = self.places.get(key).and_then(|subjects| subjects.get(subject));
+        places.into_iter().flatten().filter_map(|place| self.report.facts.get(*place)).collect()
     }
 
     /// The facts under a key that count where a subject is judged, in the order of trust.
@@ -125,8 +202,34 @@ impl<'a> Ground<'a> {
 impl Conditions {
     /// Whether all hold for a subject. Facts of the machine count for every subject; of a device's facts, where the
     /// subject is the machine, the lowest version counts.
-    pub fn hold(&self, ground: &Ground<'_>, subject: &Subject) -> Truth {
-        self.0.iter().map(|condition| condition.holds(ground, subject)).fold(Truth::True, Truth::and)
+    pub fn hold(&self, ground: &Ground<'_>, subject: &Subject, beyond: Beyond) -> Truth {
+        // What is false stays false whatever the rest says.
+        let mut all = Truth::True;
+        for condition in &self.0 {
+            all = all.and(condition.holds(ground, subject, beyond));
+            if all == Truth::False {
+                break;
+            }
+        }
+        all
+    }
+
+    /// The packages that are looked at beside the one that is judged.
+    pub fn beside(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|condition| match &condition.term {
+            Term::Beside(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether a package is judged.
+    pub fn is_of_packages(&self) -> bool {
+        let of_packages = |condition: &Condition| match condition.term {
+            Term::Package => true,
+            Term::Fact(key) => key.scope == Scope::Package,
+            _ => false,
+        };
+        self.0.iter().any(of_packages)
     }
 
     /// The names of the facts that this is about.
@@ -139,14 +242,33 @@ impl Conditions {
 }
 
 impl Condition {
-    fn holds(&self, ground: &Ground<'_>, subject: &Subject) -> Truth {
+    fn holds(&self, ground: &Ground<'_>, subject: &Subject, beyond: Beyond) -> Truth {
         let text_is = |text: Option<&str>| match (&self.test, text) {
             (Test::OneOf(texts), Some(text)) => texts.iter().any(|one| one == text).into(),
             (Test::Not(not), Some(text)) => (not != text).into(),
             _ => Truth::Unknown,
         };
         match &self.term {
-            Term::Fact(key) => self.holds_of(key, ground, subject),
+            Term::Fact(key) => self.holds_of(key, ground, subject, beyond),
+            Term::Package => match subject {
+                Subject::Package { name, .. } => text_is(Some(name)),
+                _ => Truth::Unknown,
+            },
+            Term::Beside(name) => {
+                let (Subject::Package { environment, .. } | Subject::Environment(environment)) = subject else {
+                    return Truth::Unknown;
+                };
+                match (ground.beside(environment, name), &self.test) {
+                    (Some(Ok(_)), Test::Present) => Truth::True,
+                    (Some(Ok(_)), Test::Absent) => Truth::False,
+                    (Some(Ok(version)), Test::Within(range)) => match ground.horizons.get(name.as_str()) {
+                        Some(horizon) if is_newer(version, horizon) && beyond == Beyond::Unknown => Truth::Unknown,
+                        _ => range.contains(version).into(),
+                    },
+                    (Some(Err(Missing::NotFound)), test) => matches!(test, Test::Absent).into(),
+                    _ => Truth::Unknown,
+                }
+            }
             Term::State(system) => {
                 let climb = ground.climbs.get(system).filter(|climb| climb.state != State::Unknown);
                 text_is(climb.map(|climb| climb.state.name()))
@@ -157,7 +279,7 @@ impl Condition {
         }
     }
 
-    fn holds_of(&self, key: &Key, ground: &Ground<'_>, subject: &Subject) -> Truth {
+    fn holds_of(&self, key: &Key, ground: &Ground<'_>, subject: &Subject, beyond: Beyond) -> Truth {
         let facts = ground.facts(key, subject);
         let values = || facts.iter().filter_map(|fact| fact.value.as_ref().ok());
         let lowest = match (key.kind, key.scope) {
@@ -176,6 +298,11 @@ impl Condition {
             (Test::Present, Some(_)) => Truth::True,
             (Test::Absent, Some(Value::Set(items))) => items.is_empty().into(),
             (Test::Absent, Some(_)) => Truth::False,
+            (Test::Within(_), Some(Value::Version(version)))
+                if beyond == Beyond::Unknown && ground.is_beyond(key, subject, version) =>
+            {
+                Truth::Unknown
+            }
             (test, Some(value)) => test.holds_of(value),
             (test, None) if facts.iter().any(|fact| fact.value == Err(Missing::NotFound)) => {
                 matches!(test, Test::Absent | Test::Not(_)).into()
@@ -183,6 +310,11 @@ impl Condition {
             (_, None) => Truth::Unknown,
         }
     }
+}
+
+/// Whether a version is newer than a release and no later form of that: a Python 3.15.2 is what is known as 3.15.
+fn is_newer(version: &Version, horizon: &Version) -> bool {
+    version > horizon && !version.starts_with(horizon)
 }
 
 impl Test {
@@ -226,6 +358,8 @@ impl fmt::Display for Condition {
             Term::Fact(key) => f.write_str(key.name)?,
             Term::State(system) => write!(f, "{system}-state")?,
             Term::Rung(system) => write!(f, "{system}-rung")?,
+            Term::Package => f.write_str("package")?,
+            Term::Beside(name) => write!(f, "{name} beside it")?,
         }
         match &self.test {
             Test::Present => f.write_str(" is there"),
@@ -268,8 +402,14 @@ impl<'de> Deserialize<'de> for Conditions {
 }
 
 fn term(name: &str) -> Result<Term, String> {
-    if let Some(key) = accelprobe_probes::key(name) {
+    if let Some(key) = key(name) {
         return Ok(Term::Fact(key));
+    }
+    if name == "package" {
+        return Ok(Term::Package);
+    }
+    if let Some(package) = name.strip_prefix("beside-") {
+        return Ok(Term::Beside(package.to_owned()));
     }
     let system = |ending: &str| {
         let id = name.strip_suffix(ending)?;
@@ -278,18 +418,22 @@ fn term(name: &str) -> Result<Term, String> {
     match (system("-state"), system("-rung")) {
         (Some(system), _) => Ok(Term::State(system)),
         (_, Some(system)) => Ok(Term::Rung(system)),
-        _ => Err(accelprobe_probes::unknown_key(name)),
+        _ => Err(unknown_key(name)),
     }
 }
 
 fn test(name: &str, term: &Term, raw: Raw) -> Result<Test, String> {
     let kind = match term {
         Term::Fact(key) => key.kind,
-        Term::State(_) | Term::Rung(_) => Kind::Text,
+        Term::State(_) | Term::Rung(_) | Term::Package => Kind::Text,
+        Term::Beside(_) => Kind::Version,
     };
     match (raw, kind) {
-        (Raw::One(text), _) if is_word(&text) && !matches!(term, Term::Fact(_)) => {
-            Err(format!("`{name}` is a state: expected one, such as \"working\""))
+        (Raw::One(text), _) if is_word(&text) && matches!(term, Term::State(_) | Term::Rung(_) | Term::Package) => {
+            Err(match term {
+                Term::Package => "`package` is a name: expected one, such as \"torch\"".to_owned(),
+                _ => format!("`{name}` is a state: expected one, such as \"working\""),
+            })
         }
         (Raw::One(text), _) if text == "present" => Ok(Test::Present),
         (Raw::One(text), _) if text == "absent" => Ok(Test::Absent),
@@ -366,7 +510,8 @@ mod tests {
         }
         let file: File = toml::from_str(&format!("when = {conditions}")).unwrap();
         let report = Report { probes: Vec::new(), facts };
-        file.when.hold(&Ground::new(&report, &BTreeMap::new()), &Subject::Host)
+        let (climbs, matrix) = (BTreeMap::new(), Matrix::default());
+        file.when.hold(&Ground::new(&report, &climbs, &matrix), &Subject::Host, Beyond::Unknown)
     }
 
     fn version(text: &str) -> Result<Value, Missing> {
@@ -415,6 +560,58 @@ mod tests {
         let cards = || vec![fact("compute-capability", version("9.0")), fact("compute-capability", version("6.1"))];
         assert_eq!(holds("{ compute-capability = \">=7.5\" }", cards()), Truth::False);
         assert_eq!(holds("{ compute-capability = \">=6.0\" }", cards()), Truth::True);
+    }
+
+    /// What conditions say of torch in an environment with NumPy 2, by a matrix whose newest torch is 2.15.
+    fn holds_of_torch(conditions: &str, torch: &str, beyond: Beyond) -> Truth {
+        #[derive(Deserialize)]
+        struct File {
+            when: Conditions,
+        }
+        let file: File = toml::from_str(&format!("when = {conditions}")).unwrap();
+        let package = |name: &str| Subject::Package { environment: "/e".into(), name: name.into() };
+        let told = |key: &str, subject: Subject, value: Value| Fact {
+            key: key_of(key),
+            subject,
+            value: Ok(value),
+            origin: Origin::Given("test".into()),
+        };
+        let facts = vec![
+            told("package-version", package("torch"), Value::Version(torch.parse().unwrap())),
+            told("package-version", package("numpy"), Value::Version("2.0.0".parse().unwrap())),
+            told(
+                "environment-packages",
+                Subject::Environment("/e".into()),
+                Value::Set(vec!["torch".into(), "numpy".into()]),
+            ),
+        ];
+        let product = "name = \"PyTorch\"\nvendor = \"meta\"\npackages = [\"torch\"]\nsource = \"x\"\n\
+                       release = [{ version = \"2.15.0\" }]";
+        let matrix = Matrix { products: vec![toml::from_str(product).unwrap()], ..Matrix::default() };
+        let (report, climbs) = (Report { probes: Vec::new(), facts }, BTreeMap::new());
+        file.when.hold(&Ground::new(&report, &climbs, &matrix), &package("torch"), beyond)
+    }
+
+    fn key_of(name: &str) -> &'static Key {
+        key(name).unwrap()
+    }
+
+    #[test]
+    fn a_package_has_a_name_and_neighbours() {
+        let holds = |conditions: &str| holds_of_torch(conditions, "2.2.0", Beyond::Unknown);
+        assert_eq!(holds("{ package = \"torch\", beside-numpy = \">=2\" }"), Truth::True);
+        assert_eq!(holds("{ package = [\"jax\", \"jaxlib\"] }"), Truth::False);
+        assert_eq!(holds("{ beside-numpy = \"<2\" }"), Truth::False);
+        assert_eq!(holds("{ beside-scipy = \"absent\" }"), Truth::True);
+        assert_eq!(holds("{ beside-scipy = \">=1\" }"), Truth::False);
+    }
+
+    #[test]
+    fn a_version_beyond_the_horizon_is_unknown_to_rules() {
+        let old = "{ package-version = \"<3\" }";
+        assert_eq!(holds_of_torch(old, "2.15.0+cu130", Beyond::Unknown), Truth::True);
+        assert_eq!(holds_of_torch(old, "2.16.0", Beyond::Unknown), Truth::Unknown);
+        assert_eq!(holds_of_torch(old, "2.16.0", Beyond::Compared), Truth::True);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::thread;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Matrix, Product, Rule, Source, System, Topic, check};
+use super::{Gpus, Matrix, Product, Rule, Source, System, Topic, check};
 
 /// The files of `matrix/` as they were when the program was built: path below it, and text.
 const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/matrix_files.rs"));
@@ -69,6 +69,7 @@ enum File {
     System(System),
     Topic(Topic),
     Product(Product),
+    Gpus(Gpus),
     Rule(Rule),
 }
 
@@ -103,13 +104,14 @@ fn read(path: &str, text: &str) -> Result<File, Problem> {
         ["systems", file] => File::System(System { id: id(file), ..parse(path, text)? }),
         ["topics", file] => File::Topic(Topic { id: id(file), ..parse(path, text)? }),
         ["products", file] => File::Product(Product { id: id(file), ..parse(path, text)? }),
+        ["gpus", _] => File::Gpus(parse(path, text)?),
         ["rules", area, file] => File::Rule(Rule { id: id(file), area: (*area).to_owned(), ..parse(path, text)? }),
         _ => {
             return Err(Problem {
                 file: path.to_owned(),
                 place: None,
-                message: "no such place: expected sources.toml, systems/ID.toml, topics/ID.toml, products/ID.toml or \
-                          rules/AREA/ID.toml"
+                message: "no such place: expected sources.toml, systems/ID.toml, topics/ID.toml, products/ID.toml, \
+                          gpus/VENDOR.toml or rules/AREA/ID.toml"
                     .to_owned(),
             });
         }
@@ -133,6 +135,7 @@ fn add(matrix: &mut Matrix, file: File, path: &str, text: &str) -> Result<(), Pr
         File::System(system) => matrix.systems.push(system),
         File::Topic(topic) => matrix.topics.push(topic),
         File::Product(product) => matrix.products.push(product),
+        File::Gpus(gpus) => matrix.gpus.push(gpus),
         File::Rule(rule) => matrix.rules.push(rule),
     }
     Ok(())

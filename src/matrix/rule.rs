@@ -25,26 +25,29 @@ pub struct Rule {
     /// How bad that is.
     pub severity: Severity,
     /// The finding's sentence; `{key}` stands for a fact, `{subject}` for what the finding is about, `{package}`
-    /// for the name of the package that it is about.
+    /// for the name of the package that it is about, `{require}` for what its row requires.
     pub message: String,
     /// What to do.
     pub remedy: Remedy,
     /// The sources.
     pub sources: Vec<Spanned<String>>,
-    /// Rules whose findings are the cause of this one's: where one of them has a finding, this has none; of packages and
-    /// environments, where it has one about the same.
-    #[serde(default)]
-    pub unless: Vec<String>,
+    /// Rules whose findings are the cause of this one's: where one of them has a finding, this one's is told as its
+    /// consequence; of packages and environments, where it has one about the same.
+    #[serde(default, rename = "caused-by")]
+    pub caused_by: Vec<String>,
     /// The rows.
     pub row: Vec<Row>,
 }
 
-/// One row of a rule: where `when` holds, `require` must.
+/// One row of a rule: where `when` holds and `except` does not, `require` must.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Whether the row applies.
     pub when: Conditions,
+    /// Where the row does not apply although `when` holds. What is unknown makes no exception.
+    #[serde(default)]
+    pub except: Conditions,
     /// What must hold then.
     pub require: Conditions,
     /// How bad it is in this row, where that differs.

@@ -93,6 +93,10 @@ fn finding(view: &mut View, finding: &Finding, edition: Edition) {
         let origin = Span::new(format!("  ({})", evidence.origin), Tone::Quiet);
         view.blocks.push(Block::Text(4, vec![Span::plain(format!("{} = {}", evidence.fact, evidence.value)), origin]));
     }
+    for consequence in &finding.consequences {
+        let message = Span::plain(&consequence.message);
+        view.blocks.push(Block::Text(4, vec![Span::new(format!("so {}: ", consequence.code), tone), message]));
+    }
     for citation in &finding.contradicted_by {
         view.text(4, newer(citation, edition));
     }

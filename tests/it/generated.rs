@@ -59,6 +59,10 @@ fn the_schema_in_docs_is_the_one_that_is_printed() {
 
 #[test]
 fn the_reference_of_facts_is_current() {
+    let row = |key: &accelprobe_probes::fact::Key| {
+        let (kind, scope) = (format!("{:?}", key.kind).to_lowercase(), format!("{:?}", key.scope).to_lowercase());
+        format!("| `{}` | {kind} | {scope} | {} |\n", key.name, key.doc)
+    };
     let mut page = String::from(
         "# Facts\n\nEvery fact that a probe can tell, by probe. Rules of the matrix, `--set` and recordings use these names.\n",
     );
@@ -67,11 +71,13 @@ fn the_reference_of_facts_is_current() {
             "\n## {}\n\n| fact | kind | about | meaning |\n| --- | --- | --- | --- |\n",
             probe.name
         ));
-        for key in probe.keys {
-            let (kind, scope) = (format!("{:?}", key.kind).to_lowercase(), format!("{:?}", key.scope).to_lowercase());
-            page.push_str(&format!("| `{}` | {kind} | {scope} | {} |\n", key.name, key.doc));
-        }
+        probe.keys.iter().for_each(|key| page.push_str(&row(key)));
     }
+    page.push_str(
+        "\n## derived\n\nWhat follows from other facts and from the matrix. Rules use these, too.\n\n\
+         | fact | kind | about | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    accelprobe::matrix::condition::derived().iter().for_each(|key| page.push_str(&row(key)));
     check(&root().join("docs/facts.md"), &page);
 }
 

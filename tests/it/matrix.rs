@@ -74,6 +74,9 @@ fn every_source_is_cited() {
     cited.extend(matrix.newer().map(|newer| newer.source.get_ref().as_str()));
     cited.extend(matrix.rules.iter().flat_map(|rule| &rule.sources).map(|source| source.get_ref().as_str()));
     cited.extend(matrix.products.iter().map(|product| product.source.get_ref().as_str()));
+    let builds = matrix.products.iter().flat_map(|product| &product.build).flat_map(|build| &build.sources);
+    let gpus = matrix.gpus.iter().flat_map(|gpus| &gpus.family).flat_map(|family| &family.sources);
+    cited.extend(builds.chain(gpus).map(String::as_str));
     let idle: Vec<&String> = matrix.sources.keys().filter(|id| !cited.contains(id.as_str())).collect();
     assert!(idle.is_empty(), "{idle:?}");
 }

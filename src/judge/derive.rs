@@ -1,0 +1,63 @@
+//! Facts that follow from other facts and from the matrix: the instruction set of a card by its name, the CUDA of a package
+//! by its version, and which of this machine's GPUs a package holds code for.
+//!
+//! What a probe or a person told stands: only what nobody told is derived.
+
+mod architectures;
+mod devices;
+mod packages;
+
+use std::collections::HashMap;
+
+use accelprobe_probes::fact::{Fact, Key, Origin, Report, Subject, Value};
+
+use crate::matrix::Matrix;
+
+/// The keys of all facts that are derived and that no probe tells.
+pub(crate) static KEYS: &[&Key] = &[
+    &devices::GPU_LINE,
+    &packages::WITH_CODE,
+    &packages::WITHOUT_CODE,
+    &packages::BY_NEW_PTX,
+    &packages::TAKES_PYTHON,
+];
+
+/// Adds what follows from a report to it.
+pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
+    let facts = devices::by_name(report, matrix);
+    report.facts.extend(facts);
+    report.facts.extend(devices::driver_api(report, matrix));
+    let facts = packages::all(report, matrix);
+    report.facts.extend(facts);
+}
+
+/// The values of a report by key and subject, the first of each.
+struct Known<'a>(HashMap<(&'a str, &'a Subject), &'a Value>);
+
+impl<'a> Known<'a> {
+    fn of(facts: impl IntoIterator<Item = &'a Fact>) -> Known<'a> {
+        let mut known = HashMap::new();
+        for fact in facts {
+            if let Ok(value) = &fact.value {
+                known.entry((fact.key.name, &fact.subject)).or_insert(value);
+            }
+        }
+        Known(known)
+    }
+
+    fn value(&self, key: &'a str, subject: &'a Subject) -> Option<&'a Value> {
+        self.0.get(&(key, subject)).copied()
+    }
+
+    fn text(&self, key: &'a str, subject: &'a Subject) -> Option<&'a str> {
+        match self.value(key, subject) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A derived fact. `how` completes "given by".
+fn fact(key: &'static Key, subject: &Subject, value: Value, how: &str) -> Fact {
+    Fact { key, subject: subject.clone(), value: Ok(value), origin: Origin::Given(format!("by {how}")) }
+}

@@ -1,0 +1,254 @@
+//! What follows for a package: from its version and the builds of its product, and from the GPUs of the machine.
+
+use std::collections::BTreeMap;
+
+use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
+use accelprobe_probes::version::Version;
+
+use super::architectures::{self, Cover};
+use super::{Known, fact};
+use crate::judge::devices;
+use crate::matrix::{Build, Matrix};
+
+pub(super) static WITH_CODE: Key = Key::new(
+    "package-gpus-with-code",
+    Kind::Set,
+    Scope::Package,
+    "The GPUs of this machine for which the package holds code, of the vendor that it was built for.",
+);
+
+pub(super) static WITHOUT_CODE: Key = Key::new(
+    "package-gpus-without-code",
+    Kind::Set,
+    Scope::Package,
+    "The GPUs of this machine for which the package holds no code, of the vendor that it was built for.",
+);
+
+pub(super) static BY_NEW_PTX: Key = Key::new(
+    "package-gpus-by-new-ptx",
+    Kind::Set,
+    Scope::Package,
+    "The GPUs of this machine which only PTX of a newer CUDA than the driver's would serve, which that driver refuses.",
+);
+
+pub(super) static TAKES_PYTHON: Key = Key::new(
+    "package-takes-python",
+    Kind::Flag,
+    Scope::Package,
+    "Whether this release of the package is for the Python of its environment.",
+);
+
+/// What a machine offers to packages.
+pub(crate) struct Machine {
+    /// Its GPUs, software left out.
+    gpus: Vec<Gpu>,
+    /// `linux` (WSL2, too), `windows` or `macos`.
+    system: Option<&'static str>,
+    /// `x86_64` or `aarch64`.
+    processor: Option<String>,
+    /// The newest CUDA that its driver speaks.
+    driver_api: Option<Version>,
+}
+
+/// A GPU as far as packages care.
+struct Gpu {
+    vendor: String,
+    /// As people know it, with its instruction set.
+    shown: String,
+    capability: Option<Version>,
+    gfx: Option<String>,
+}
+
+impl Machine {
+    /// The machine of a report in which each device has one subject.
+    pub(crate) fn of(report: &Report) -> Machine {
+        let known = Known::of(&report.facts);
+        let gpu = |subject: &Subject| {
+            let capability = known.value("compute-capability", subject).and_then(version).cloned();
+            let gfx = known.text("gfx-target", subject).map(str::to_owned);
+            let Subject::Device(id) = subject else { return None };
+            let name = devices::name(report, subject).unwrap_or_else(|| id.clone());
+            let set = capability.as_ref().map(ToString::to_string).or_else(|| gfx.clone());
+            Some(Gpu {
+                vendor: known.text("device-vendor", subject)?.to_owned(),
+                shown: set.map_or_else(|| name.clone(), |set| format!("{name} ({set})")),
+                capability,
+                gfx,
+            })
+        };
+        Machine {
+            gpus: report.device_subjects().into_iter().filter_map(gpu).collect(),
+            system: match report.text("environment") {
+                "linux" | "wsl2" | "wsl1" => Some("linux"),
+                "windows" => Some("windows"),
+                "macos" => Some("macos"),
+                _ => None,
+            },
+            processor: Some(report.text("arch")).filter(|arch| !arch.is_empty()).map(str::to_owned),
+            driver_api: report.version("cuda-driver-api").cloned(),
+        }
+    }
+
+    /// Whether a build is for this platform, as far as that is known.
+    pub(crate) fn takes(&self, build: &Build) -> bool {
+        build.on.iter().any(|platform| {
+            let (system, processor) = platform.split_once('-').unwrap_or((platform, ""));
+            self.system.is_none_or(|own| own == system) && self.processor.as_deref().is_none_or(|own| own == processor)
+        })
+    }
+}
+
+/// The derived facts about all packages of a report.
+pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
+    let mut by_package: BTreeMap<&Subject, Vec<&Fact>> = BTreeMap::new();
+    for fact in report.facts.iter().filter(|fact| matches!(fact.subject, Subject::Package { .. })) {
+        by_package.entry(&fact.subject).or_default().push(fact);
+    }
+    if by_package.is_empty() {
+        return Vec::new();
+    }
+    let machine = Machine::of(report);
+    let python = |subject: &Subject| match subject {
+        Subject::Package { environment, .. } => {
+            report.about(&Subject::Environment(environment.clone()), "environment-python").and_then(version)
+        }
+        _ => None,
+    };
+    let of = |(subject, own): (&Subject, Vec<&Fact>)| of_package(matrix, &machine, python(subject), subject, &own);
+    by_package.into_iter().flat_map(of).collect()
+}
+
+/// The derived facts about one package, from its own facts and the Python of its environment.
+pub(crate) fn of_package(
+    matrix: &Matrix,
+    machine: &Machine,
+    python: Option<&Version>,
+    subject: &Subject,
+    own: &[&Fact],
+) -> Vec<Fact> {
+    let Subject::Package { name, .. } = subject else { return Vec::new() };
+    let known = Known::of(own.iter().copied());
+    let value = |key: &'static str| known.value(key, subject);
+    let installed = value("package-version").and_then(version);
+    let product = matrix.product_of_package(name);
+    let release = product.zip(installed).and_then(|(product, installed)| product.release(installed));
+    let mut derived = Vec::new();
+    if let (Some(range), Some(python)) = (release.and_then(|release| release.python.as_ref()), python) {
+        derived.push(fact(&TAKES_PYTHON, subject, Value::Flag(range.contains(python)), "the metadata of the release"));
+    }
+    let build = product.zip(installed).and_then(|(product, installed)| {
+        let told = Told {
+            label: label(installed),
+            computes: value("package-build").map(ToString::to_string),
+            cuda: value("package-cuda").and_then(version),
+            rocm: value("package-rocm").and_then(version),
+        };
+        product
+            .builds(installed)
+            .find(|build| product.package_of(build) == name && machine.takes(build) && told.is(build, machine.system))
+    });
+    let mut add = |name: &str, told: Option<Value>| {
+        if let (Some(key), Some(told)) = (accelprobe_probes::key(name), told)
+            && known.value(key.name, subject).is_none()
+        {
+            derived.push(fact(key, subject, told, "the builds of the release"));
+        }
+    };
+    if let Some(build) = build {
+        add("package-build", Some(Value::Text(build.computes.clone())));
+        add("package-cuda", build.cuda.clone().map(Value::Version));
+        add("package-cudnn", build.cudnn.clone().map(Value::Version));
+        add("package-rocm", build.rocm.clone().map(Value::Version));
+        add("package-architectures", build.architectures.clone().map(Value::Set));
+    }
+    let told = Known::of(own.iter().copied().chain(&derived));
+    let computes = told.text("package-build", subject).map(str::to_owned);
+    let held = match told.value("package-architectures", subject) {
+        Some(Value::Set(held)) if !held.is_empty() => held.clone(),
+        _ => return derived,
+    };
+    let cuda = told.value("package-cuda", subject).and_then(version).cloned();
+    derived.extend(served(machine, computes.as_deref(), &held, cuda.as_ref(), subject));
+    derived
+}
+
+/// What is known of an installed package that tells which build it is.
+struct Told<'a> {
+    label: Option<&'a str>,
+    computes: Option<String>,
+    cuda: Option<&'a Version>,
+    rocm: Option<&'a Version>,
+}
+
+impl Told<'_> {
+    fn is(&self, build: &Build, system: Option<&str>) -> bool {
+        if let Some(label) = self.label {
+            return build.has_label(label);
+        }
+        let agrees = self.computes.as_ref().is_none_or(|computes| *computes == build.computes)
+            && self.cuda.is_none_or(|cuda| build.cuda.as_ref().is_some_and(|own| cuda.starts_with(own)))
+            && self.rocm.is_none_or(|rocm| build.rocm.as_ref().is_some_and(|own| rocm.starts_with(own)));
+        // Where nothing else tells, it is what a plain installation gives.
+        let told = self.cuda.is_some() || self.rocm.is_some();
+        agrees && (told || system.is_some_and(|system| build.default.iter().any(|default| default == system)))
+    }
+}
+
+/// The local label of a version: `+cu128` of `2.7.0+cu128`. Other labels than those of builds (`+git1234`) count, too: such a
+/// package is no build that is known.
+fn label(version: &Version) -> Option<&str> {
+    let text = version.text();
+    text.find('+').and_then(|at| text.get(at..))
+}
+
+/// Which GPUs a package serves.
+fn served(
+    machine: &Machine,
+    computes: Option<&str>,
+    held: &[String],
+    cuda: Option<&Version>,
+    subject: &Subject,
+) -> Vec<Fact> {
+    let (mut with, mut without, mut by_new_ptx) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unknown = false;
+    for gpu in &machine.gpus {
+        let cover = match (computes, gpu.vendor.as_str(), &gpu.capability, &gpu.gfx) {
+            (Some("cuda"), "nvidia", Some(capability), _) => architectures::of_cuda(held, capability),
+            (Some("rocm"), "amd", _, Some(gfx)) => architectures::of_rocm(held, gfx),
+            (Some("cuda"), "nvidia", ..) | (Some("rocm"), "amd", ..) => {
+                unknown = true;
+                continue;
+            }
+            _ => continue,
+        };
+        match cover {
+            Cover::Code => with.push(gpu.shown.clone()),
+            Cover::Nothing => without.push(gpu.shown.clone()),
+            Cover::Ptx => {
+                with.push(gpu.shown.clone());
+                // A driver translates PTX of its own CUDA and of older ones.
+                if cuda.zip(machine.driver_api.as_ref()).is_some_and(|(cuda, driver)| cuda > driver) {
+                    by_new_ptx.push(gpu.shown.clone());
+                }
+            }
+        }
+    }
+    if with.is_empty() && without.is_empty() {
+        return Vec::new();
+    }
+    let how = "the GPUs and what the package holds";
+    let mut facts = vec![fact(&WITHOUT_CODE, subject, Value::Set(without), how)];
+    // That there is none must not be said while one GPU is unknown.
+    if !(unknown && with.is_empty()) {
+        facts.push(fact(&WITH_CODE, subject, Value::Set(with), how));
+    }
+    facts.push(fact(&BY_NEW_PTX, subject, Value::Set(by_new_ptx), how));
+    facts
+}
+
+fn version(value: &Value) -> Option<&Version> {
+    match value {
+        Value::Version(version) => Some(version),
+        _ => None,
+    }
+}
