@@ -11,9 +11,12 @@
     reason = "tests touch the machine, and panic where something is wrong"
 )]
 
+mod cases;
 mod cli;
 mod devices;
 mod generated;
+mod golden;
+mod golden_live;
 mod isolation;
 mod judging;
 mod live;
