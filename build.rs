@@ -1,6 +1,11 @@
-//! Lists the files of `matrix/` so that the program can embed them.
+//! Turns the files of `matrix/` into JSON, which is embedded: the program reads it several times as fast as TOML.
 
-#![allow(clippy::disallowed_methods, clippy::expect_used, reason = "a build script reads the tree and may fail")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a build script reads the tree and may fail"
+)]
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,13 +13,16 @@ use std::{env, fs};
 
 fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let folder = Path::new(&root).join("matrix");
     let mut files = Vec::new();
-    list(&Path::new(&root).join("matrix"), "", &mut files);
+    list(&folder, "", &mut files);
     files.sort();
     let mut code = String::from("&[\n");
     for file in &files {
-        writeln!(code, "    ({file:?}, include_str!(concat!({root:?}, \"/matrix/\", {file:?}))),")
-            .expect("writes to memory");
+        let text = fs::read_to_string(folder.join(file)).expect("the file can be read");
+        let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("matrix/{file}: {error}"));
+        let json = serde_json::to_string(&table).expect("writes to memory");
+        writeln!(code, "    ({file:?}, {json:?}),").expect("writes to memory");
     }
     code.push(']');
     let out = env::var("OUT_DIR").expect("cargo sets it");

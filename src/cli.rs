@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::diagnosis;
+use crate::input;
 use crate::matrix::{Edition, Severity, Table};
 use crate::render::Format;
 
@@ -34,8 +36,12 @@ pub enum Command {
     Explain(Explain),
     /// Write a recording of this machine, without names or serial numbers, for a bug report
     Record(Record),
-    /// Print the JSON Schema of the diagnosis
-    Schema,
+    /// Print the JSON Schema of the diagnosis, or of machine descriptions
+    Schema {
+        /// Of what
+        #[arg(long, value_enum, default_value_t, value_name = "DOCUMENT")]
+        of: Document,
+    },
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -43,6 +49,26 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+/// A document with a schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// What `doctor --json` prints
+    #[default]
+    Diagnosis,
+    /// What `--from` reads: a machine, written by hand
+    Description,
+}
+
+impl Document {
+    /// Its JSON Schema.
+    pub fn schema(self) -> String {
+        match self {
+            Document::Diagnosis => diagnosis::schema(),
+            Document::Description => input::schema(),
+        }
+    }
 }
 
 /// Options of `doctor`.
@@ -92,10 +118,11 @@ impl Output {
 /// What to look at.
 #[derive(Debug, Default, Args)]
 pub struct Source {
-    /// Judge a recording or a diagnosis in JSON instead of this machine; `-` is standard input
+    /// Judge a recording, a machine description or a diagnosis in JSON instead of this machine; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
-    /// What if: replace a fact, as in `environment=wsl2` (may be given several times)
+    /// What if: replace a fact, as in `environment=wsl2`, `gpu=NVIDIA GeForce RTX 4090` or `packages.torch=2.6.0+cu126`
+    /// (may be given several times)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Probe these systems alone

@@ -165,7 +165,8 @@ pub struct PythonEnvironment {
     pub path: String,
     /// Its version.
     pub python: Option<String>,
-    /// `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`; `none` where the user named a place without one.
+    /// `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`; `none` where the user named a place without one,
+    /// `unknown` where nobody told.
     pub kind: String,
     /// `active` where commands such as `python3` use it, `named` where `--python` names it, else `other`.
     pub role: String,
@@ -242,9 +243,20 @@ pub struct Recommendation {
     pub gives: Gives,
     /// In words.
     pub text: String,
-    /// Commands that can be pasted.
+    /// The GPUs that it is for, where no build serves all of them; else none are named.
+    #[serde(rename = "for")]
+    pub only: Vec<String>,
+    /// The release, where it is a package.
+    pub version: Option<String>,
+    /// The build of the release: `cu128`, `cpu`.
+    pub build: Option<String>,
+    /// Commands that can be pasted, one after the other; with pip where there is a package to install.
     pub commands: Vec<String>,
-    /// The rules behind it.
+    /// Commands that do the same with uv.
+    pub uv: Vec<String>,
+    /// What an upgrade would give: `with NVIDIA driver 580.65.06 or newer: PyTorch 2.15.0 with CUDA 13.2`.
+    pub unlocks: Vec<String>,
+    /// The rules or the product behind it.
     pub because: Vec<String>,
     /// The sources.
     pub sources: Vec<SourceRef>,

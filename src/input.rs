@@ -2,12 +2,28 @@
 
 #![expect(clippy::disallowed_methods, reason = "these files are the user's own words, not the machine's")]
 
+mod description;
+mod gpu;
+mod implied;
+mod libraries;
+mod names;
+mod problems;
+mod schema;
+mod set;
+mod value;
+
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use accelprobe_probes::fact::Report;
+use accelprobe_probes::fact::{Report, Subject, Value};
 use accelprobe_probes::host::recording::Recording;
+use toml::de::DeTable;
+
+pub use description::Description;
+use problems::Problems;
+pub use schema::schema;
+pub use set::ORIGIN as SET;
 
 use crate::diagnosis;
 use crate::matrix::{self, Matrix};
@@ -15,39 +31,88 @@ use crate::matrix::{self, Matrix};
 /// The largest input, in bytes.
 const LIMIT: u64 = 64 << 20;
 
+/// The environment of a description's packages, in the place of a folder.
+const ACTIVE: &str = "the active environment";
+
 /// What a file turned out to be.
 pub enum Input {
     /// Questions and answers of a machine.
     Recording(Box<Recording>),
     /// The facts of a diagnosis.
     Report(Report),
+    /// What a person wrote down of a machine.
+    Description(Box<Description>),
 }
 
 /// Reads a file, or standard input where it is `-`, and tells by its content what it is.
 pub fn read(path: &Path) -> Result<Input, String> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let text = text(path).map_err(|error| format!("{name}: {error}"))?;
-    parse(&text).map_err(|message| format!("{name}: {message}"))
+    parse(&text, &name)
 }
 
-/// Tells what a text is by its content, and reads it as that.
-pub fn parse(text: &str) -> Result<Input, String> {
-    let body = text.trim_start_matches('\u{feff}').trim_start();
-    if body.starts_with('{') {
-        return diagnosis::report_in(body).map(Input::Report);
+/// Tells what a text is by its content, and reads it as that. Errors begin with its name.
+pub fn parse(text: &str, name: &str) -> Result<Input, String> {
+    let body = text.trim_start_matches('\u{feff}');
+    let named = |message: String| format!("{name}: {message}");
+    if body.trim_start().starts_with('{') {
+        return diagnosis::report_in(body).map(Input::Report).map_err(named);
     }
-    let first_words = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
-    let first_key = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    match first_key.map(first_words).as_deref() {
-        Some("format" | "host" | "made" | "system" | "expected") => {
-            Recording::parse(body).map(|recording| Input::Recording(Box::new(recording)))
+    let recording = || Recording::parse(body).map(|recording| Input::Recording(Box::new(recording))).map_err(named);
+    // A recording says so in its first lines, and need not be read twice.
+    if top(body).any(|word| matches!(word, "format" | "system")) {
+        return recording();
+    }
+    let table = match DeTable::parse(body) {
+        Ok(table) => table,
+        Err(error) => {
+            let mut problems = Problems::new(body, name);
+            problems.add(error.span().unwrap_or_default(), error.message());
+            // A file that says nothing that we know is no faulty description, but something else.
+            let known = top(body).any(description::is_word) || body.contains("[[gpu]]");
+            return Err(if known { problems.none().err().unwrap_or_default() } else { named(EXPECTED.to_owned()) });
         }
-        Some("environment" | "complete" | "container" | "os") => Err(
-            "this is a machine description, which this version cannot read yet: expected a recording or a diagnosis"
-                .to_owned(),
-        ),
-        _ => Err("expected a recording (TOML that begins with `format = 1`) or a diagnosis in JSON".to_owned()),
+    };
+    let has = |word: &str| table.get_ref().keys().any(|key| key.get_ref() == word);
+    match () {
+        () if has("format") || has("system") => recording(),
+        () if description::is_one(table.get_ref()) => {
+            // What is shown of a diagnosis holds no folder of this machine.
+            let short = Path::new(name).file_name().map_or_else(|| name.into(), |file| file.to_string_lossy());
+            description::read(&table, body, name, &short).map(|read| Input::Description(Box::new(read)))
+        }
+        () => Err(named(EXPECTED.to_owned())),
     }
+}
+
+const EXPECTED: &str = "expected a recording (TOML with `format = 1`), a diagnosis in JSON, or a machine description (TOML with \
+                        `environment = \"linux\"` or the like)";
+
+/// The words before `=` at the top of a text in TOML, before its first section, as far as they are plain to see.
+fn top(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| Some(line.split_once('=')?.0.trim()))
+}
+
+/// Replaces facts, as `--set` says, and adds what follows from what somebody said. `complete` is where a description says that
+/// what is not listed is absent.
+pub fn what_if(report: &mut Report, settings: &[String], complete: Option<&str>) -> Result<(), String> {
+    for setting in settings {
+        set::set(report, setting)?;
+    }
+    implied::add(report, complete);
+    Ok(())
+}
+
+/// The folder of the active Python environment.
+fn active(report: &Report) -> Option<String> {
+    let active = Value::from("active");
+    report.all("environment-role").find(|fact| fact.value.as_ref() == Ok(&active)).and_then(|fact| {
+        match &fact.subject {
+            Subject::Environment(folder) => Some(folder.clone()),
+            _ => None,
+        }
+    })
 }
 
 fn text(path: &Path) -> io::Result<String> {
@@ -82,7 +147,7 @@ pub fn matrix(folder: Option<&Path>) -> Result<Matrix, String> {
                 ));
             }
             files.sort();
-            matrix::load(files)
+            matrix::load(&files)
         }
     };
     loaded.map_err(|problems| {

@@ -5,16 +5,24 @@ pub(crate) mod derive;
 mod devices;
 mod findings;
 mod join;
+mod plan;
+mod reasons;
 mod recommend;
+mod requirements;
 mod systems;
 mod wants;
 
 use accelprobe_probes::fact::{Report, Subject, Value};
 
-use crate::diagnosis::{Citation, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl};
+use crate::diagnosis::{
+    Citation, Consequence, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl,
+};
 use crate::matrix::condition::Ground;
 use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Severity, Support, System};
 use crate::spec::{Mistake, Spec};
+
+use plan::Planner;
+use wants::Fault;
 
 pub(crate) use devices::vendor_title;
 
@@ -38,28 +46,29 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     derive::derive(&mut joined, matrix);
     let case = Case { ground: Ground::new(&joined, &climbs, matrix), matrix, edition: asked.edition, environment };
     let mut findings = findings::by_rules(&case);
+    let planner = Planner::new(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();
     for spec in &asked.wants {
-        let judged = wants::want(&case, spec)?;
-        let (mut want, finding) = (judged.want, judged.finding);
-        let cause = finding.as_ref().and_then(|finding| tell(&mut findings, finding, matrix));
+        let judged = wants::want(&planner, spec)?;
+        let mut want = judged.want;
+        let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, matrix));
         if let Some(cause) = &cause {
             want.detail.clone_from(&cause.message);
             want.because.push(cause.rule.clone());
         }
         // Where the cause has its own remedy, no other advice comes before it.
         if cause.is_none() {
-            wanted.push((judged.system, spec, want.verdict, finding));
+            wanted.push((judged.system, spec, want.verdict, judged.fault.map(|fault| fault.finding)));
         }
         wants.push(want);
     }
     let requirements =
-        asked.requirements.iter().map(|spec| wants::requirement(&case, spec)).collect::<Result<_, _>>()?;
+        asked.requirements.iter().map(|spec| requirements::requirement(&planner, spec)).collect::<Result<_, _>>()?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let recommendations = match asked.wants.is_empty() {
-        true => recommend::for_frameworks(&case),
-        false => recommend::for_wants(&case, &wanted),
+        true => recommend::for_frameworks(&planner, &findings),
+        false => recommend::for_wants(&planner, &wanted, &findings),
     };
     Ok(Diagnosis {
         format: FORMAT,
@@ -77,23 +86,24 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     })
 }
 
-/// Adds a want's finding to those of the rules. Where a rule has found the cause, that finding becomes an error and stands
-/// for both; it is returned. Where a rule said the same of the machine, what is wanted weighs more.
-fn tell(findings: &mut Vec<Finding>, wanted: &Finding, matrix: &Matrix) -> Option<Finding> {
-    let of_driver = |id: &str| matrix.rules.iter().any(|rule| rule.id == id && rule.area == "nvidia");
-    if wanted.code == "nvidia-driver-missing" || wanted.code.starts_with("cuda-") {
-        let cause = findings.iter_mut().find(|told| of_driver(&told.rule) && told.severity > Severity::Info);
-        if let Some(cause) = cause {
-            cause.severity = Severity::Error;
-            return Some(cause.clone());
-        }
+/// Adds a want's finding to those of the rules. Where a rule has found the cause, or says the same by its code, that finding
+/// becomes an error, has the want as its consequence, and is returned.
+fn tell(findings: &mut Vec<Finding>, fault: &Fault, matrix: &Matrix) -> Option<Finding> {
+    let wanted = &fault.finding;
+    let same = |rule: &str| matrix.rules.iter().any(|one| one.id == rule && one.code == wanted.code);
+    let explains =
+        |told: &&mut Finding| (told.severity > Severity::Info && fault.causes.contains(&told.rule)) || same(&told.rule);
+    if let Some(cause) = findings.iter_mut().find(explains) {
+        cause.severity = Severity::Error;
+        cause.consequences.push(Consequence {
+            code: wanted.code.clone(),
+            rule: wanted.rule.clone(),
+            subject: wanted.subject.clone(),
+            message: wanted.message.clone(),
+        });
+        return Some(cause.clone());
     }
-    let mut wanted = wanted.clone();
-    let same = |told: &Finding| told.code == wanted.code && told.subject == "this machine";
-    if let Some(told) = findings.iter().position(same).map(|place| findings.remove(place)) {
-        wanted.remedy = wanted.remedy.or(told.remedy);
-    }
-    findings.push(wanted);
+    findings.push(wanted.clone());
     None
 }
 
@@ -130,7 +140,7 @@ impl<'a> Case<'a> {
         let newer = self.matrix.newer_about(&statement.claims).filter(|newer| newer.relation == Relation::Contradicts);
         newer
             .filter_map(|newer| {
-                let source = self.matrix.sources.get(newer.source.get_ref())?;
+                let source = self.matrix.sources.get(&newer.source)?;
                 Some(Citation {
                     text: newer.text.clone(),
                     title: source.title.clone(),
@@ -193,7 +203,7 @@ fn environments(report: &Report) -> Vec<PythonEnvironment> {
         Some(PythonEnvironment {
             path: text("environment-interpreter").unwrap_or_else(|| folder.clone()),
             python: text("environment-python"),
-            kind: text("environment-kind").unwrap_or_default(),
+            kind: text("environment-kind").unwrap_or_else(|| "unknown".to_owned()),
             role: text("environment-role").unwrap_or_default(),
             packages: packages(folder),
         })

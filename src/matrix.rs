@@ -16,7 +16,6 @@ pub(crate) mod template;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 pub use gpu::{GpuFamily, Gpus};
 pub use parse::{Problem, embedded, load};
@@ -231,21 +230,19 @@ impl Matrix {
     }
 
     /// The newer statements about any of these claims.
-    pub fn newer_about<'a>(&'a self, claims: &'a [Spanned<String>]) -> impl Iterator<Item = &'a Newer> {
+    pub fn newer_about<'a>(&'a self, claims: &'a [String]) -> impl Iterator<Item = &'a Newer> {
         self.newer().filter(|newer| newer.claims.iter().any(|claim| claims.contains(claim)))
     }
 
     /// All claims of the documents, in the order of the files; each stands in one place.
-    pub fn claims(&self) -> impl Iterator<Item = &Spanned<String>> {
-        fn of_notes(notes: &[Note]) -> impl Iterator<Item = &Spanned<String>> {
-            notes.iter().flat_map(|note| &note.claims)
-        }
-        let systems = self.systems.iter().flat_map(|system| {
-            let support = system.support.iter().flat_map(|support| &support.claims);
-            let hardware = system.hardware.iter().flat_map(|hardware| &hardware.claims);
-            let format = system.format.iter().flat_map(|format| &format.claims);
-            support.chain(hardware).chain(format).chain(of_notes(&system.note))
-        });
-        systems.chain(self.topics.iter().flat_map(|topic| of_notes(&topic.note)))
+    pub fn claims(&self) -> impl Iterator<Item = &String> {
+        self.systems.iter().flat_map(System::claims).chain(self.topics.iter().flat_map(Topic::claims))
+    }
+}
+
+impl Topic {
+    /// The claims of the documents that it holds.
+    pub fn claims(&self) -> impl Iterator<Item = &String> {
+        self.note.iter().flat_map(|note| &note.claims)
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use accelprobe_probes::PROBES;
-use accelprobe_probes::fact::{self, Fact, Origin, Report, Scope};
+use accelprobe_probes::fact::{Fact, Origin, Report};
 use accelprobe_probes::host::live::Live;
 use accelprobe_probes::host::memo::{Heard, Memo};
 use accelprobe_probes::host::recording::Recording;
@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
         Some(Command::Matrix(options)) => show_matrix(&options),
         Some(Command::Explain(options)) => explain(&options),
         Some(Command::Record(options)) => record(&options),
-        Some(Command::Schema) => print(&(diagnosis::schema() + "\n")),
+        Some(Command::Schema { of }) => print(&(of.schema() + "\n")),
         Some(Command::Completions { shell }) => {
             let mut out = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "accelprobe", &mut out);
@@ -79,12 +79,15 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
         let parse = |text: &String| Spec::parse(text).map_err(|mistake| format!("{flag}: {mistake}"));
         texts.iter().map(parse).collect::<Result<Vec<_>, _>>()
     };
-    let asked = Asked {
+    let mut asked = Asked {
         edition: options.edition,
         wants: specs(&options.want, "--want")?,
         requirements: specs(&options.require, "--require")?,
     };
     let subject = Subject::new(&options.source)?;
+    if let Subject::Read(Input::Description(description)) = &subject {
+        asked.wants.splice(0..0, description.wants.iter().cloned());
+    }
     // The matrix is read while the drivers are asked.
     let folder = options.matrix.clone();
     let in_background = thread::Builder::new().spawn(move || input::matrix(folder.as_deref()));
@@ -188,22 +191,25 @@ impl Subject {
 
 /// The facts, then with what `--set` says instead.
 fn gather(subject: Subject, source: &Source) -> Result<Report, String> {
+    let mut complete = None;
     let mut report = match subject {
         Subject::Live(host) => gather_live(&host, source),
-        Subject::Read(Input::Report(mut report)) => {
-            report.probes.retain(|asked| wanted(source, &asked.name));
-            let of = |fact: &Fact| PROBES.iter().find(|probe| probe.keys.contains(&fact.key)).map(|probe| probe.name);
-            report.facts.retain(|fact| of(fact).is_none_or(|probe| wanted(source, probe)));
-            report
+        Subject::Read(Input::Report(report)) => report,
+        Subject::Read(Input::Description(description)) => {
+            let (facts, whole) = description.into_facts();
+            complete = whole;
+            Report { probes: Vec::new(), facts }
         }
         Subject::Read(Input::Recording(recording)) => {
-            let host: Arc<dyn Host> = Arc::new(*recording);
-            accelprobe_probes::collect(&host, DEADLINE, false, |name| wanted(source, name))
+            accelprobe_probes::replay(&*recording, |name| wanted(source, name))
         }
     };
-    for setting in &source.set {
-        set(&mut report, setting)?;
-    }
+    input::what_if(&mut report, &source.set, complete.as_deref())?;
+    // What is read tells of everything, whatever is asked for.
+    report.probes.retain(|asked| wanted(source, &asked.name));
+    let of = |fact: &Fact| PROBES.iter().find(|probe| probe.keys.contains(&fact.key)).map(|probe| probe.name);
+    let is_set = |fact: &Fact| matches!(&fact.origin, Origin::Given(how) if how == input::SET);
+    report.facts.retain(|fact| is_set(fact) || of(fact).is_none_or(|probe| wanted(source, probe)));
     Ok(report)
 }
 
@@ -231,7 +237,7 @@ fn wanted(source: &Source, name: &str) -> bool {
 
 fn gather_live(host: &Arc<Memo<Live>>, source: &Source) -> Report {
     let shared: Arc<dyn Host> = host.clone();
-    let report = accelprobe_probes::collect(&shared, host.inner().time_left(), true, |name| wanted(source, name));
+    let report = accelprobe_probes::collect(&shared, host.inner().time_left(), |name| wanted(source, name));
     host.inner().finish();
     if source.trace {
         trace(&host.heard());
@@ -279,54 +285,6 @@ fn trace(heard: &[(Question, Heard)]) {
         let question = render::printable(&question.to_string());
         _ = writeln!(err, "{:>8.1} ms  {question}\n             {short}{more}", time.as_secs_f64() * 1e3);
     }
-}
-
-/// Replaces a fact: of the machine, or of every device that has it.
-fn set(report: &mut Report, setting: &str) -> Result<(), String> {
-    let (name, text) = setting
-        .split_once('=')
-        .ok_or_else(|| format!("--set {setting}: expected KEY=VALUE, as in `environment=wsl2`"))?;
-    let (name, text) = (name.trim(), text.trim());
-    let key = accelprobe_probes::key(name).ok_or_else(|| format!("--set: {}", accelprobe_probes::unknown_key(name)))?;
-    let value = key.parse(text).map_err(|message| format!("--set {name}: {message}"))?;
-    if name == "environment" && !["windows", "wsl2", "wsl1", "linux", "macos"].contains(&text) {
-        return Err(format!("--set environment: `{text}` is none: expected windows, wsl2, wsl1, linux or macos"));
-    }
-    let subjects: Vec<fact::Subject> = match key.scope {
-        Scope::Host => vec![fact::Subject::Host],
-        _ => report.facts.iter().filter(|fact| fact.key == key).map(|fact| fact.subject.clone()).collect(),
-    };
-    if subjects.is_empty() {
-        return Err(format!("--set {name}: nothing here has such a fact, so there is nothing to replace"));
-    }
-    report.facts.retain(|fact| fact.key != key);
-    if name == "environment" {
-        leave_environment(report);
-    }
-    for subject in subjects {
-        let fact = Fact { key, subject, value: Ok(value.clone()), origin: Origin::Given("by --set".to_owned()) };
-        if !report.facts.contains(&fact) {
-            report.facts.push(fact);
-        }
-    }
-    Ok(())
-}
-
-/// Drops what was true of the environment that was probed and need not be of the one that is asked about: all but the
-/// hardware and what was set before.
-fn leave_environment(report: &mut Report) {
-    const HARDWARE: &[&str] = &["machine", "bus"];
-    let stays = |fact: &Fact| {
-        let hardware = PROBES.iter().any(|probe| HARDWARE.contains(&probe.name) && probe.keys.contains(&fact.key));
-        match &fact.origin {
-            Origin::Given(_) => true,
-            // What an API told of a device is that environment's word for it.
-            Origin::Asked(Question::Native(query)) => query.probe == "machine",
-            Origin::Asked(_) => hardware || fact.key.name == "arch",
-        }
-    };
-    report.facts.retain(stays);
-    report.probes.retain(|asked| HARDWARE.contains(&asked.name.as_str()));
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {

@@ -44,6 +44,13 @@ impl fmt::Display for Mistake {
     }
 }
 
+impl Mistake {
+    /// What is wrong, without the text and its place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl Spec {
     /// Reads one. The name is not looked up here.
     pub fn parse(text: &str) -> Result<Spec, Mistake> {

@@ -191,6 +191,9 @@ fn reached(report: &Report) -> Climb {
         )
     };
     match report.all(FRAMEWORKS.name).next().map(|fact| &fact.value) {
+        None if matches!(report.text("environment"), "macos" | "") => {
+            return Climb::none(State::Unknown, "Core ML was not asked about");
+        }
         None => return Climb::none(State::NotInstalled, "this is not macOS"),
         Some(Err(missing)) => return unknown(missing),
         Some(Ok(Value::Set(found))) if !found.iter().any(|name| name == "CoreML") => {

@@ -15,6 +15,7 @@ pub static PROBE: Probe = Probe {
     name: "bus",
     keys: &[
         &GPU_VENDORS,
+        &DEVICE_NAME,
         &PCI_ID,
         &PCI_ADDRESS,
         &DEVICE_VENDOR,
@@ -40,6 +41,12 @@ static GPU_VENDORS: Key = Key::new(
     Kind::Set,
     Scope::Host,
     "Vendors of the GPUs that the hardware shows: `nvidia`, `amd`, `intel`, `apple`, `qualcomm`. Empty where there is none.",
+);
+static DEVICE_NAME: Key = Key::new(
+    "device-name",
+    Kind::Text,
+    Scope::Device,
+    "The device's name where a person told it, or an API that was asked under other circumstances.",
 );
 pub(crate) static PCI_ID: Key =
     Key::new("pci-id", Kind::Text, Scope::Device, "Vendor and device number on the PCI bus, as in `10de:2684`.");
@@ -103,7 +110,7 @@ pub(crate) static ADAPTER_DRIVER: Key = Key::new(
 );
 
 /// The vendor behind a PCI vendor number.
-pub(crate) fn vendor(number: u32) -> &'static str {
+pub fn vendor(number: u32) -> &'static str {
     match number {
         0x10de => "nvidia",
         0x1002 => "amd",

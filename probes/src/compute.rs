@@ -4,13 +4,13 @@
 //! its own deadline. Its answer says whether every number came back right; what ended without one stays missing, with its
 //! reason. The numbers are whole, so right is exact on every device.
 
-use std::thread;
 use std::time::Duration;
 
 use crate::fact::{Fact, Key, Report, Subject, Value};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::manifest::SOFTWARE;
+use crate::parallel;
 
 /// The first argument of a query that computes.
 pub(crate) const WORD: &str = "compute";
@@ -51,26 +51,13 @@ pub(crate) fn check(output: &[u32]) -> String {
 
 /// One fact for each device, all asked at once. Where one card is listed by two drivers, the worse of them comes first and
 /// so counts.
-pub(crate) fn ask_each(host: &dyn Host, key: &'static Key, devices: Vec<(Subject, Question)>) -> Vec<Fact> {
-    let ask = |subject: Subject, question: &Question| {
+pub(crate) fn ask_each(host: &dyn Host, key: &'static Key, devices: &[(Subject, Question)]) -> Vec<Fact> {
+    let mut facts = parallel::each(host, devices, |(subject, question)| {
         let answer = host.ask(question).and_then(|text| match text == RIGHT || text.starts_with(WRONG) {
             true => Ok(Value::Text(text)),
             false => Err(Missing::Garbled(text)),
         });
-        key.of(subject, answer, question)
-    };
-    let mut facts: Vec<Fact> = thread::scope(|scope| {
-        let start = |(subject, question): (Subject, Question)| {
-            let here = (subject.clone(), question.clone());
-            thread::Builder::new().spawn_scoped(scope, move || ask(subject, &question)).map_err(|_| here)
-        };
-        let started: Vec<_> = devices.into_iter().map(start).collect();
-        // Where no more threads may be started, one device waits for the other.
-        let answers = started.into_iter().filter_map(|started| match started {
-            Ok(thread) => thread.join().ok(),
-            Err((subject, question)) => Some(ask(subject, &question)),
-        });
-        answers.collect()
+        key.of(subject.clone(), answer, question)
     });
     facts.sort_by_key(Outcome::of);
     facts.dedup();
@@ -213,7 +200,7 @@ mod tests {
         );
         let card = || Subject::Device("0000:01:00.0".into());
         let asked = ["0", "1", "2", "1"].map(|device| (card(), question(device)));
-        let facts = ask_each(&host, &KEY, asked.to_vec());
+        let facts = ask_each(&host, &KEY, &asked);
         let values: Vec<_> = facts.into_iter().map(|fact| fact.value).collect();
         let garbled = Err(Missing::Garbled("fine".into()));
         assert_eq!(values, [Ok(Value::from("wrong: expected 4, got 2")), garbled, Ok(Value::from("right"))]);

@@ -15,7 +15,7 @@ use crate::host::{Host, Missing, Question};
 use crate::image::Image;
 use crate::nvidia_driver::file_version;
 use crate::python::environments::environments;
-use crate::python::packages::{Package, matters, packages};
+use crate::python::packages::{Package, matters};
 
 /// One copy.
 #[derive(Clone, Debug)]
@@ -161,12 +161,11 @@ fn add(host: &dyn Host, found: &mut Vec<Copy>, copy: Copy) {
 pub(crate) fn in_environments(host: &dyn Host, below: &[Below]) -> Vec<Searched> {
     let mut folders = Vec::new();
     for environment in environments(host) {
-        let installed = packages(host, &environment);
         // Most environments hold nothing of the kind, and need not be asked for each folder.
-        let of_interest = installed.keys().any(|name| matters(name));
+        let of_interest = environment.packages.keys().any(|name| matters(name));
         for site in environment.sites.iter().filter(|_| of_interest) {
             for below in below {
-                let package = below.packages.iter().find_map(|name| installed.get(*name)).cloned();
+                let package = below.packages.iter().find_map(|name| environment.packages.get(*name)).cloned();
                 let place = package.map_or(Place::Bundled, Place::Package);
                 folders.push(Searched { path: join(host, site, below.folder), place, site: Some(site.clone()) });
             }
@@ -193,8 +192,8 @@ pub(crate) fn brought_by_packages(host: &dyn Host, site: &str, name: &str) -> Op
 /// A path below a folder, `/` in it becoming the machine's separator.
 pub(crate) fn join(host: &dyn Host, folder: &str, below: &str) -> String {
     match host.is_windows() {
-        true => format!(r"{}\{}", folder.trim_end_matches('\\'), below.replace('/', r"\")),
-        false => format!("{}/{below}", folder.trim_end_matches('/')),
+        true => [folder.trim_end_matches('\\'), r"\", &below.replace('/', r"\")].concat(),
+        false => [folder.trim_end_matches('/'), "/", below].concat(),
     }
 }
 

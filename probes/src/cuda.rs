@@ -70,7 +70,7 @@ static CUDA_STATUS: Key = Key::new(
     Kind::Text,
     Scope::Host,
     "`working`, or what `cuInit` answered: `no-device`, `stub-library`, `driver-mismatch`, `compat-not-supported`, \
-     `not-ready`, `error NUMBER`.",
+     `not-ready`, `error NUMBER`; `driver-too-old`, where somebody says so of a program (CUDA runtime error 35).",
 );
 static CUDA_DEVICE: Key = Key::new("cuda-device", Kind::Text, Scope::Device, "The device's name by CUDA.");
 static CUDA_COMPUTE: Key = Key::new(
@@ -224,7 +224,7 @@ fn ask_driver(host: &dyn Host, facts: &mut Vec<Fact>) {
         computations.push((subject(), computation(number, library.as_deref())));
     }
     if host.is_deep() {
-        facts.extend(compute::ask_each(host, &CUDA_COMPUTE, computations));
+        facts.extend(compute::ask_each(host, &CUDA_COMPUTE, &computations));
     }
 }
 

@@ -15,12 +15,12 @@ mod places;
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
-use crate::copies::climb::{best, failed, firsts};
+use crate::copies::climb::{best, failed, firsts, is_given};
 use crate::copies::{Copy, Place, copies, cuda_of_package, folder_of, is_of_the_driver, loadable, name_of, taken};
 use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
-use crate::manifest::each;
+use crate::parallel;
 use crate::resolve::unresolved;
 use crate::version::Version;
 
@@ -130,7 +130,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = vec![CUDNN_TAKEN.host(first.map(Value::Text), &origin)];
     let mut found = copies(host, names, &folders(host), |name| major_of(name).is_some());
     found.truncate(MOST_COPIES);
-    facts.extend(each(&found, |copy| ask_copy(host, copy)));
+    facts.extend(parallel::facts(host, &found, |copy| ask_copy(host, copy)));
     facts.extend(shadows(host, &found, &facts));
     facts
 }
@@ -281,6 +281,10 @@ fn climb(report: &Report) -> Climb {
     };
     let cuda = about(path, &CUDNN_CUDA);
     let built = cuda.map(|cuda| format!(" for CUDA {cuda}")).unwrap_or_default();
+    if is_given(&copies, path) {
+        let detail = format!("{number}{built}, by what somebody said; whether it loads was not asked");
+        return Climb::none(State::Unknown, detail).with("library", Some(number)).with("cuda", cuda);
+    }
     let loader = match taken {
         "" => ", not on the loader's path".to_owned(),
         taken if taken == path => ", which the loader takes first".to_owned(),

@@ -24,7 +24,8 @@ use crate::environment::WSL_LIBRARY_FOLDER;
 use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::image::Image;
-use crate::manifest::{self, SOFTWARE};
+use crate::manifest::SOFTWARE;
+use crate::parallel;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -242,7 +243,7 @@ fn ask_adapters(host: &dyn Host, libraries: &Libraries, known: &[String], facts:
         let driver = adapter.driver.as_deref();
         facts.extend(driver.map(|driver| ADAPTER_DRIVER.of(subject(), version(driver), &question)));
     }
-    facts.extend(manifest::each(&numbered, |(number, adapter)| {
+    facts.extend(parallel::facts(host, &numbered, |(number, adapter)| {
         match adapter.software && (hardware || !known.is_empty()) {
             true => Vec::new(),
             false => ask_device(host, libraries, *number, adapter),

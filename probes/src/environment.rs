@@ -15,7 +15,19 @@ use crate::version::Version;
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "environment",
-    keys: &[&ENVIRONMENT, &CONTAINER, &CONTAINER_KIND, &OS, &ARCH, &KERNEL, &WINDOWS_BUILD, &WSL_GPU, &WSL_LIBRARIES],
+    keys: &[
+        &ENVIRONMENT,
+        &CONTAINER,
+        &CONTAINER_KIND,
+        &OS,
+        &ARCH,
+        &MACHINE_ARCH,
+        &KERNEL,
+        &WINDOWS_BUILD,
+        &WSL_VERSION,
+        &WSL_GPU,
+        &WSL_LIBRARIES,
+    ],
     ask,
     climb: None,
     native: None,
@@ -35,9 +47,21 @@ static OS: Key =
     Key::new("os", Kind::Text, Scope::Host, "Name and version of the operating system, as it calls itself.");
 static ARCH: Key =
     Key::new("arch", Kind::Text, Scope::Host, "Processor architecture of this tool: `x86_64`, `aarch64`.");
+static MACHINE_ARCH: Key = Key::new(
+    "machine-arch",
+    Kind::Text,
+    Scope::Host,
+    "On Windows the processor architecture of the machine itself, which may run programs of another one: `x86_64`, `aarch64`.",
+);
 static KERNEL: Key = Key::new("kernel", Kind::Version, Scope::Host, "Release of the kernel, by its own file.");
 static WINDOWS_BUILD: Key =
     Key::new("windows-build", Kind::Version, Scope::Host, "Build and update revision of Windows, as in `22631.3880`.");
+static WSL_VERSION: Key = Key::new(
+    "wsl-version",
+    Kind::Version,
+    Scope::Host,
+    "Version of the package WSL, as `wsl --version` of Windows tells it: `2.4.13.0`. Told by a person.",
+);
 static WSL_GPU: Key = Key::new(
     "wsl-gpu",
     Kind::Flag,
@@ -205,6 +229,7 @@ fn ask_windows(host: &dyn Host, facts: &mut Vec<Fact>) {
     let value = |name: &str| host.registry(KEY, name);
     facts.insert(0, ENVIRONMENT.host(Value::from("windows"), &Question::System));
     facts.push(CONTAINER.host(Value::Flag(false), &Question::System));
+    facts.push(machine(host));
     let build = host.ask(&origin);
     let number = build.as_deref().ok().and_then(|build| build.trim().parse::<u32>().ok());
     // The registry keeps calling itself Windows 10; 11 began with build 22000.
@@ -217,6 +242,18 @@ fn ask_windows(host: &dyn Host, facts: &mut Vec<Fact>) {
         None => build.trim().to_owned(),
     });
     facts.push(WINDOWS_BUILD.host(full.and_then(|full| version(&full)), &origin));
+}
+
+/// The machine's own architecture. What a program is told of itself is that of the emulated one.
+fn machine(host: &dyn Host) -> Fact {
+    const KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment@PROCESSOR_ARCHITECTURE";
+    let origin = Question::Registry(KEY.to_owned());
+    let name = host.ask(&origin).map(|name| match name.trim() {
+        "AMD64" => "x86_64".to_owned(),
+        "ARM64" => "aarch64".to_owned(),
+        other => other.to_lowercase(),
+    });
+    MACHINE_ARCH.host(name.map(Value::Text), &origin)
 }
 
 fn ask_macos(host: &dyn Host, facts: &mut Vec<Fact>) {
@@ -309,8 +346,16 @@ mod tests {
                 (value("UBR"), "3880"),
                 (value("ProductName"), "Windows 10 Pro"),
                 (value("DisplayVersion"), "23H2"),
+                (
+                    Question::Registry(
+                        r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Environment@PROCESSOR_ARCHITECTURE"
+                            .into(),
+                    ),
+                    "ARM64",
+                ),
             ],
         );
+        assert_eq!(report.text("machine-arch"), "aarch64", "whatever this program was built for");
         assert_eq!(report.text("environment"), "windows");
         assert_eq!(report.text("os"), "Windows 11 Pro 23H2");
         assert_eq!(report.version("windows-build").map(Version::text), Some("22631.3880"));

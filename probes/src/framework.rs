@@ -3,13 +3,13 @@
 //! A framework is never imported: that runs its code and takes seconds. It is told by its files: its metadata, what its build
 //! wrote down, and whether what its libraries need would be found. Then it stands as the API stands that it was built for.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::fact::{Fact, Report, Subject, Value};
 use crate::host::{Host, Missing, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::python::environments::{Environment, environments};
-use crate::python::packages::{Package, packages};
+use crate::python::packages::Package;
 use crate::python::{
     ENVIRONMENT_PACKAGES, ENVIRONMENT_ROLE, PACKAGE_ARCHITECTURES, PACKAGE_MISSING_LIBRARIES, PACKAGE_VERSION,
     PACKAGE_WANTS_FIRST,
@@ -19,9 +19,7 @@ use crate::resolve::{is_of_a_driver, unresolved};
 /// A framework's package where it is installed.
 pub(crate) struct Installed {
     /// The environment that has it.
-    pub environment: Environment,
-    /// All packages of that environment.
-    pub packages: BTreeMap<String, Package>,
+    pub environment: Arc<Environment>,
     /// The framework's package.
     pub package: Package,
 }
@@ -45,9 +43,8 @@ impl Installed {
 pub(crate) fn installed(host: &dyn Host, names: &[&str]) -> Vec<Installed> {
     let mut found = Vec::new();
     for environment in environments(host) {
-        let packages = packages(host, &environment);
-        let package = names.iter().find_map(|name| packages.get(*name)).cloned();
-        found.extend(package.map(|package| Installed { environment, packages, package }));
+        let package = names.iter().find_map(|name| environment.packages.get(*name)).cloned();
+        found.extend(package.map(|package| Installed { environment, package }));
     }
     found
 }
@@ -130,6 +127,7 @@ pub(crate) fn climb(report: &Report, names: &[&str]) -> Climb {
                 Some(Err(Missing::NotFound)) => {
                     Climb::new(State::NotInstalled, Rung::Library, "there is no Python here")
                 }
+                Some(Ok(_)) => Climb::none(State::Unknown, "whether the active Python environment has it is not known"),
                 _ => Climb::none(State::Unknown, "no Python environment is known"),
             },
         };
@@ -149,6 +147,18 @@ pub(crate) fn climb(report: &Report, names: &[&str]) -> Climb {
         .with("cuda", text("package-cuda"))
         .with("cudnn", text("package-cudnn"))
         .with("rocm", text("package-rocm"))
+}
+
+/// The first package of these names that any environment has: name, version and environment in words, and the version.
+pub(crate) fn first_package(report: &Report, named: impl Fn(&str) -> bool) -> Option<(String, Option<&Value>)> {
+    report.subjects(PACKAGE_VERSION.name).into_iter().find_map(|subject| match subject {
+        Subject::Package { environment, name } if named(name) => {
+            let version = report.about(subject, PACKAGE_VERSION.name);
+            let number = version.map(|version| format!(" {version}")).unwrap_or_default();
+            Some((format!("{name}{number} in {environment}"), version))
+        }
+        _ => None,
+    })
 }
 
 /// The environment in use or named whose packages could not be listed.

@@ -88,7 +88,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let inside = folder.map(|folder| Question::Node(format!("{}/lib/libpoplar.so", folder.trim_end_matches('/'))));
     let inside = inside.filter(|inside| host.ask(inside).is_ok());
     facts.push(match (host.taken(&library), inside) {
-        (Err(Missing::NotFound), Some(inside)) => POPLAR_LIBRARY.host(Value::Text(inside.text()), &inside),
+        (Err(Missing::NotFound), Some(inside)) => POPLAR_LIBRARY.host(Value::Text(inside.text().into_owned()), &inside),
         (taken, _) => POPLAR_LIBRARY.host(taken.map(Value::Text), &library),
     });
     if let (Some(tool), true) = (search_path::find(host, "gc-info"), ready || networked) {

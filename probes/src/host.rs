@@ -8,16 +8,30 @@ pub mod live;
 pub mod memo;
 pub mod recording;
 pub mod redact;
+pub(crate) mod shared;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use shared::Notes;
+
 /// A machine under diagnosis, live or recorded.
 pub trait Host: Send + Sync {
     /// Answers a question. Never panics, never fails in another way than by saying what is [`Missing`].
     fn ask(&self, question: &Question) -> Answer;
+
+    /// Whether all answers are there already, so that asking several questions at once gains nothing.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
+
+    /// What the probes that ask this host share; nothing where each works for itself.
+    fn notes(&self) -> Option<&Notes> {
+        None
+    }
 }
 
 /// The text that answers a question, or why there is none.
@@ -144,9 +158,9 @@ impl Question {
     }
 
     /// What is asked, without the kind: the key in a recording's section.
-    pub fn text(&self) -> String {
-        match self {
-            Question::System => String::new(),
+    pub fn text(&self) -> Cow<'_, str> {
+        Cow::Owned(match self {
+            Question::System => return Cow::Borrowed(""),
             Question::Read(text)
             | Question::List(text)
             | Question::Node(text)
@@ -155,7 +169,7 @@ impl Question {
             | Question::Library(text)
             | Question::Env(text)
             | Question::Registry(text)
-            | Question::Told(text) => text.clone(),
+            | Question::Told(text) => return Cow::Borrowed(text),
             Question::Run(command) => words(std::iter::once(&command.program).chain(&command.arguments)),
             Question::Native(query) => {
                 let settings = query.environment.iter().map(|(name, value)| format!("{name}={value}"));
@@ -165,7 +179,7 @@ impl Question {
                     .collect();
                 words(all.iter())
             }
-        }
+        })
     }
 }
 
@@ -296,7 +310,7 @@ impl dyn Host + '_ {
 
     /// Whether paths and libraries of the asked machine are those of Windows.
     pub fn is_windows(&self) -> bool {
-        self.system() == "windows"
+        self.ask(&Question::System).is_ok_and(|system| system.split(' ').next() == Some("windows"))
     }
 }
 

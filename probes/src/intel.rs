@@ -185,7 +185,7 @@ fn ask_sycl(host: &dyn Host, facts: &mut Vec<Fact>) {
 
 /// Whether a selector keeps every GPU of Level Zero from SYCL. Its terms are joined by semicolons, each `backend:devices`
 /// with devices joined by commas; one behind `!` takes away, and where all do, the rest is let through.
-fn hides_gpus(selector: &str) -> bool {
+pub fn hides_gpus(selector: &str) -> bool {
     let terms: Vec<(bool, bool)> = selector
         .to_lowercase()
         .split(';')
@@ -220,13 +220,10 @@ fn climb(report: &Report) -> Climb {
     };
     let (gpus, processors) = (names("gpu"), names("cpu"));
     let climb = match (gpus.is_empty(), report.is(SELECTOR_HIDES.name)) {
-        (false, true) => Climb::new(
-            State::Masked,
-            Rung::Enumerate,
-            format!("ONEAPI_DEVICE_SELECTOR is \"{}\", which leaves SYCL no GPU", report.text(SELECTOR.name)),
-        ),
+        (false, true) => masked(report),
         (false, false) => Climb::new(State::Working, Rung::Enumerate, gpus),
         (true, _) => failure(report, &processors)
+            .or_else(|| not_looked_at(report))
             .or_else(|| accelerator::climb(report, &WORDS, installed))
             .unwrap_or_else(|| climb_ready(report, loader, driver)),
     };
@@ -255,6 +252,26 @@ fn failure(report: &Report, processors: &str) -> Option<Climb> {
         };
         Some(Climb::new(state, rung, format!("{path}: {}", fact.value.as_ref().err()?)))
     })
+}
+
+/// What is known where nobody looked for a GPU of Intel.
+fn not_looked_at(report: &Report) -> Option<Climb> {
+    if report.all(INTEL_GPU.name).next().is_some() {
+        return None;
+    }
+    let has_gpu =
+        matches!(report.host("gpu-vendors"), Some(Value::Set(vendors)) if vendors.iter().any(|one| one == "intel"));
+    let absent = report.all(level_zero::LEVEL_ZERO_LOADER.name).any(|fact| fact.value == Err(Missing::NotFound));
+    match (has_gpu, absent) {
+        (_, true) => Some(Climb::new(State::NotInstalled, Rung::Library, "Level Zero is not installed")),
+        (true, false) if report.is(SELECTOR_HIDES.name) => Some(masked(report)),
+        _ => None,
+    }
+}
+
+fn masked(report: &Report) -> Climb {
+    let detail = format!("ONEAPI_DEVICE_SELECTOR is \"{}\", which leaves SYCL no GPU", report.text(SELECTOR.name));
+    Climb::new(State::Masked, Rung::Enumerate, detail)
 }
 
 fn climb_ready(report: &Report, loader: &str, driver: &str) -> Climb {

@@ -30,15 +30,19 @@ fn ask_copy(host: &dyn Host, copy: &Installed) -> Vec<Fact> {
     let origin = Question::List(copy.package.site.clone());
     // `12` of `jax-cuda12-plugin`.
     let plugin = |api: &str| {
-        copy.packages.keys().find_map(|name| Some(name.strip_prefix(api)?.strip_suffix("-plugin")?.to_owned()))
+        copy.environment
+            .packages
+            .keys()
+            .find_map(|name| Some(name.strip_prefix(api)?.strip_suffix("-plugin")?.to_owned()))
     };
     // Before there were plugins, the label of jaxlib told.
-    let label = copy.packages.get("jaxlib").and_then(|jaxlib| jaxlib.version.as_deref()?.split_once("+cuda"));
+    let label =
+        copy.environment.packages.get("jaxlib").and_then(|jaxlib| jaxlib.version.as_deref()?.split_once("+cuda"));
     let (cuda, rocm) = (plugin("jax-cuda"), plugin("jax-rocm"));
     let kind = match () {
         () if cuda.is_some() || label.is_some() => "cuda",
         () if rocm.is_some() => "rocm",
-        () if copy.packages.contains_key("jax-metal") => "metal",
+        () if copy.environment.packages.contains_key("jax-metal") => "metal",
         () => "cpu",
     };
     let mut facts = vec![PACKAGE_BUILD.of(copy.subject(), Value::from(kind), &origin)];

@@ -1,7 +1,5 @@
 //! What Vulkan and OpenCL drivers have in common: a file names a library, and each driver is asked in a child alone.
 
-use std::thread;
-
 use crate::fact::{Fact, Key, Report, Subject, Value};
 use crate::host::{Host, Missing, Question};
 use crate::image::Image;
@@ -88,21 +86,6 @@ pub(crate) fn listed<'a>(kinds: impl Iterator<Item = &'a str>) -> &'static str {
         (HARDWARE, _) => HARDWARE,
         (_, SOFTWARE) => SOFTWARE,
         _ => HARDWARE,
-    })
-}
-
-/// Answers for all drivers (or what else is asked one by one), each asked in a thread of its own, in their order.
-pub(crate) fn each<T: Sync>(drivers: &[T], ask: impl Fn(&T) -> Vec<Fact> + Sync) -> Vec<Fact> {
-    thread::scope(|scope| {
-        let ask = &ask;
-        let start = |driver| thread::Builder::new().spawn_scoped(scope, move || ask(driver)).map_err(|_| driver);
-        let started: Vec<_> = drivers.iter().map(start).collect();
-        // Where no more threads may be started, one driver waits for the other.
-        let answers = started.into_iter().map(|started| match started {
-            Ok(thread) => thread.join().unwrap_or_default(),
-            Err(driver) => ask(driver),
-        });
-        answers.flatten().collect()
     })
 }
 

@@ -6,10 +6,10 @@
 //! and run a setuid helper as a user. In WSL2 there is no kernel module: the driver is that of Windows behind `/dev/dxg`.
 //! References: NVML API, NVIDIA's `nvmlReturn_t`; the driver's README on `/proc/driver/nvidia`.
 
+mod containers;
+mod module;
 #[cfg(feature = "native")]
 mod native;
-
-use std::thread;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +19,30 @@ use crate::cuda::{CUDA_DRIVER_API, kind_of};
 use crate::environment::WSL_LIBRARY_FOLDER;
 use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Answer, Command, Host, Missing, Query, Question};
+use crate::parallel;
 use crate::search_path;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "nvidia-driver",
-    keys: &[&NVIDIA_KERNEL, &NVIDIA_DRIVER, &NVIDIA_LIBRARY, &DRIVER_MATCHES, &NVML_STATUS, &NVML_DEVICE, &NVIDIA_SMI],
+    keys: &[
+        &NVIDIA_KERNEL,
+        &NVIDIA_DRIVER,
+        &NVIDIA_LIBRARY,
+        &DRIVER_MATCHES,
+        &module::FLAVOUR,
+        &module::UVM_NODE,
+        &module::MODULE_FILE,
+        &module::SECURE_BOOT,
+        &NVML_STATUS,
+        &NVML_DEVICE,
+        &NVIDIA_SMI,
+        &SMI_STATUS,
+        &containers::ENGINE,
+        &containers::TOOLKIT,
+        &containers::VISIBLE,
+        &containers::CAPABILITIES,
+    ],
     ask,
     climb: None,
     #[cfg(feature = "native")]
@@ -68,6 +86,12 @@ static NVML_STATUS: Key = Key::new(
 static NVML_DEVICE: Key = Key::new("nvml-device", Kind::Text, Scope::Device, "The device's name by NVML.");
 static NVIDIA_SMI: Key =
     Key::new("nvidia-smi", Kind::Text, Scope::Host, "Path of `nvidia-smi`. It proves nothing by being absent.");
+static SMI_STATUS: Key = Key::new(
+    "nvidia-smi-status",
+    Kind::Text,
+    Scope::Host,
+    "`working`, or how `nvidia-smi` ended: `crashed`, `timed-out`, `error NUMBER`.",
+);
 
 /// How the NVIDIA kernel driver stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,15 +175,14 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     if let (Some(Value::Version(module)), Some((library, question))) = (&in_kernel, libraries) {
         facts.push(DRIVER_MATCHES.host(Value::Flag(*module == library), &question));
     }
+    let is_installed = facts.iter().any(|fact| *fact.key == NVIDIA_LIBRARY);
+    facts.extend(module::ask(host, kernel, is_installed));
+    facts.extend(containers::ask(host, kernel));
     let smi = nvidia_smi(host);
     if kernel == Kernel::Ready {
-        thread::scope(|scope| {
-            let ask_smi = || smi.as_deref().map(|path| ask_nvidia_smi(host, path)).unwrap_or_default();
-            let beside = thread::Builder::new().spawn_scoped(scope, ask_smi);
-            ask_nvml(host, &mut facts);
-            // Where no more threads may be started, one source waits for the other.
-            facts.extend(beside.map_or_else(|_| ask_smi(), |smi| smi.join().unwrap_or_default()));
-        });
+        let ask_smi = || smi.as_deref().map(|path| ask_nvidia_smi(host, path)).unwrap_or_default();
+        let (by_smi, ()) = parallel::both(host, ask_smi, || ask_nvml(host, &mut facts));
+        facts.extend(by_smi);
     }
     let path = Question::Env("PATH".to_owned());
     let unknown = host.ask(&path).err().filter(|missing| *missing == Missing::NotRecorded);
@@ -188,9 +211,14 @@ fn kernel_fact(host: &dyn Host, kernel: Kernel) -> Result<Value, Missing> {
 /// The version that the kernel's half tells of itself.
 fn ask_kernel(host: &dyn Host, facts: &mut Vec<Fact>) -> Option<Value> {
     let module = Question::Read("/sys/module/nvidia/version".to_owned());
-    let proc = Question::Read("/proc/driver/nvidia/version".to_owned());
-    let by_module = host.ask(&module).ok().map(|text| version(&text));
-    let by_proc = host.ask(&proc).ok().map(|text| proc_version(&text));
+    let proc = Question::Read(module::TOLD.to_owned());
+    // Boards tell the number of their system (L4T), as in 35.4.1, which is none of a driver.
+    let of_driver = |value: &Result<Value, Missing>| match value {
+        Ok(Value::Version(version)) => version.part(0) >= OLDEST_DRIVER,
+        _ => true,
+    };
+    let by_module = host.ask(&module).ok().map(|text| version(&text)).filter(of_driver);
+    let by_proc = host.ask(&proc).ok().map(|text| proc_version(&text)).filter(of_driver);
     let first = by_module.clone().or(by_proc.clone()).and_then(Result::ok);
     facts.extend(by_module.map(|value| NVIDIA_DRIVER.host(value, &module)));
     facts.extend(by_proc.map(|value| NVIDIA_DRIVER.host(value, &proc)));
@@ -222,7 +250,7 @@ fn windows_driver(host: &dyn Host) -> Option<Fact> {
 }
 
 /// `580.88` of `32.0.15.8088`: the last five digits, a point before the last two.
-fn nvidia_number(windows: &str) -> Option<String> {
+pub fn nvidia_number(windows: &str) -> Option<String> {
     let digits: String = windows.rsplit('.').take(2).collect::<Vec<_>>().into_iter().rev().collect();
     let digits = digits.get(digits.len().checked_sub(5)?..)?;
     Some(format!("{}.{}", digits.get(..3)?, digits.get(3..)?))
@@ -270,8 +298,16 @@ fn ask_nvidia_smi(host: &dyn Host, path: &str) -> Vec<Fact> {
         program: path.to_owned(),
         arguments: vec!["--query-gpu=driver_version".to_owned(), "--format=csv,noheader".to_owned()],
     });
-    let version = host.ask(&question).and_then(|text| version(text.lines().next().unwrap_or_default()));
-    vec![NVIDIA_DRIVER.host(version, &question)]
+    let answer = host.ask(&question);
+    let status = match &answer {
+        Ok(_) => Ok(Value::from("working")),
+        Err(Missing::Crashed(_)) => Ok(Value::from("crashed")),
+        Err(Missing::TimedOut) => Ok(Value::from("timed-out")),
+        Err(Missing::Exited { code, .. }) => Ok(Value::Text(format!("error {code}"))),
+        Err(missing) => Err(missing.clone()),
+    };
+    let version = answer.and_then(|text| version(text.lines().next().unwrap_or_default()));
+    vec![NVIDIA_DRIVER.host(version, &question), SMI_STATUS.host(status, &question)]
 }
 
 fn ask_nvml(host: &dyn Host, facts: &mut Vec<Fact>) {

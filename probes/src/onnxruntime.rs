@@ -22,7 +22,7 @@ use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::openvino;
 use crate::python::environments::{Environment, environments};
-use crate::python::packages::{Package, packages};
+use crate::python::packages::Package;
 use crate::python::{PACKAGE_BUILD, PACKAGE_CUDA};
 use crate::resolve::loadable;
 
@@ -139,8 +139,7 @@ struct Copy<'a> {
 fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = Vec::new();
     for environment in environments(host) {
-        let installed = packages(host, &environment);
-        let ours: Vec<&Package> = PACKAGES.iter().filter_map(|(name, _)| installed.get(*name)).collect();
+        let ours: Vec<&Package> = PACKAGES.iter().filter_map(|(name, _)| environment.packages.get(*name)).collect();
         let mut ours: Vec<&Package> = ours.into_iter().filter(|package| !is_plugin(package)).collect();
         while let Some(first) = ours.first().copied() {
             let (here, elsewhere): (Vec<_>, Vec<_>) = ours.into_iter().partition(|package| package.site == first.site);

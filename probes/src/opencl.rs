@@ -19,12 +19,14 @@ use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, NO_KERNEL_DRIVER, OTHER_ARCHITECTURE, SOFTWARE};
+use crate::parallel;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "opencl",
     keys: &[
         &OPENCL_LOADER,
+        &OPENCL_PLATFORMS,
         &OPENCL_ICD,
         &OPENCL_PLATFORM,
         &OPENCL_DEVICE,
@@ -43,6 +45,12 @@ pub static PROBE: Probe = Probe {
 
 static OPENCL_LOADER: Key =
     Key::new("opencl-loader", Kind::Text, Scope::Host, "Path of the OpenCL loader that programs would get.");
+static OPENCL_PLATFORMS: Key = Key::new(
+    "opencl-platforms",
+    Kind::Number,
+    Scope::Host,
+    "How many OpenCL platforms a program found; 0 where it was answered -1001 (CL_PLATFORM_NOT_FOUND_KHR). Told by a person.",
+);
 static OPENCL_ICD: Key = Key::new(
     "opencl-icd",
     Kind::Text,
@@ -94,7 +102,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = vec![OPENCL_LOADER.host(path.clone().map(Value::Text), &loader)];
     let Ok(path) = path else { return facts };
     let drivers = drivers(host);
-    facts.extend(manifest::each(&drivers, |driver| ask_driver(host, driver, &path)));
+    facts.extend(parallel::facts(host, &drivers, |driver| ask_driver(host, driver, &path)));
     facts
 }
 
@@ -150,7 +158,7 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         computations.push((subject(), computation(loader, place, &library, host.is_windows())));
     }
     if host.is_deep() {
-        facts.extend(compute::ask_each(host, &OPENCL_COMPUTE, computations));
+        facts.extend(compute::ask_each(host, &OPENCL_COMPUTE, &computations));
     }
     facts
 }

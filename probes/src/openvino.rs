@@ -20,7 +20,6 @@ use crate::host::{Host, Missing, Query, Question};
 use crate::nvidia_driver::pci_address;
 use crate::opencl;
 use crate::python::environments::environments;
-use crate::python::packages::packages;
 use crate::resolve::loadable;
 
 /// See the module.
@@ -105,13 +104,13 @@ fn libraries(host: &dyn Host, facts: &mut Vec<Fact>) -> Vec<String> {
         Some(format!("{folder}{separator}{name}"))
     };
     for environment in environments(host) {
-        let Some(package) = packages(host, &environment).remove("openvino") else { continue };
+        let Some(package) = environment.packages.get("openvino") else { continue };
         let folder = format!("{}{separator}openvino{separator}libs", package.site);
         let origin = Question::List(folder.clone());
         let Some(path) = in_folder(&folder).filter(|path| !found.contains(path)) else { continue };
         let subject = || Subject::Library(path.clone());
         facts.push(LIBRARY.of(subject(), Value::from("package"), &origin));
-        facts.push(PACKAGE.of(subject(), Value::Text(environment.title_of(&package)), &origin));
+        facts.push(PACKAGE.of(subject(), Value::Text(environment.title_of(package)), &origin));
         facts.extend(environment.facts_of_library(&path));
         found.push(path);
     }

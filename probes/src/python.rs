@@ -12,13 +12,16 @@ mod installer;
 pub(crate) mod packages;
 mod requirement;
 
+use std::sync::Arc;
+
 use crate::Probe;
 use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Question};
+use crate::image::Image;
 
 use environments::{Environment, Role, environments};
-use installer::quoted;
-use packages::{matters, missing_requirements, packages};
+pub use installer::quoted;
+use packages::{matters, missing_requirements};
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -26,6 +29,7 @@ pub static PROBE: Probe = Probe {
     keys: &[
         &PYTHON,
         &PYTHON_PATH,
+        &PYTHON_ARCH,
         &PYTHON_ENVIRONMENT,
         &ENVIRONMENT_KIND,
         &ENVIRONMENT_ROLE,
@@ -42,6 +46,7 @@ pub static PROBE: Probe = Probe {
         &PACKAGE_CUDNN,
         &PACKAGE_ROCM,
         &PACKAGE_ARCHITECTURES,
+        &PACKAGE_SEES_GPU,
         &PACKAGE_MISSING_LIBRARIES,
         &PACKAGE_WANTS_FIRST,
         &LIBRARY_ENVIRONMENT,
@@ -56,6 +61,12 @@ pub static PROBE: Probe = Probe {
 
 static PYTHON: Key = Key::new("python", Kind::Version, Scope::Host, "Version of the active Python interpreter.");
 static PYTHON_PATH: Key = Key::new("python-path", Kind::Text, Scope::Host, "Path of the active Python interpreter.");
+static PYTHON_ARCH: Key = Key::new(
+    "python-arch",
+    Kind::Text,
+    Scope::Host,
+    "The processor that the active Python was built for, on Windows and macOS: `x86_64`, `aarch64`, `x86` (32 bit), or `universal`.",
+);
 static PYTHON_ENVIRONMENT: Key = Key::new(
     "python-environment",
     Kind::Text,
@@ -128,6 +139,12 @@ pub(crate) static PACKAGE_ARCHITECTURES: Key = Key::new(
     Scope::Package,
     "The instruction sets of GPUs for which a package holds code: `sm_86`, `compute_90` (PTX), `gfx1100`.",
 );
+static PACKAGE_SEES_GPU: Key = Key::new(
+    "package-sees-gpu",
+    Kind::Flag,
+    Scope::Package,
+    "Whether a package said itself that it can use a GPU: what `torch.cuda.is_available()` and its like answered. Told by a person.",
+);
 pub(crate) static PACKAGE_MISSING_LIBRARIES: Key = Key::new(
     "package-missing-libraries",
     Kind::Set,
@@ -161,7 +178,7 @@ pub(crate) static LIBRARY_INSTALL: Key = Key::new(
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
     let all = environments(host);
-    let mut facts = ask_active(host, all.first());
+    let mut facts = ask_active(host, all.first().map(Arc::as_ref));
     for environment in &all {
         ask_environment(host, environment, &mut facts);
     }
@@ -171,17 +188,34 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
 /// The facts about the interpreter that a command would use.
 fn ask_active(host: &dyn Host, first: Option<&Environment>) -> Vec<Fact> {
     match first.filter(|environment| environment.role == Role::Active) {
-        Some(active) => vec![
-            PYTHON.host(active.version.0.clone(), &active.version.1),
-            PYTHON_PATH.host(Value::Text(active.interpreter.clone()), &active.origin),
-            PYTHON_ENVIRONMENT.host(Value::from(active.kind), &active.origin),
-        ],
+        Some(active) => {
+            let mut facts = vec![
+                PYTHON.host(active.version.0.clone(), &active.version.1),
+                PYTHON_PATH.host(Value::Text(active.interpreter.clone()), &active.origin),
+                PYTHON_ENVIRONMENT.host(Value::from(active.kind), &active.origin),
+            ];
+            facts.extend(ask_processor(host, active));
+            facts
+        }
         None => {
             let path = Question::Env("PATH".to_owned());
             let missing = host.ask(&path).err().filter(|missing| *missing == Missing::NotRecorded);
             vec![PYTHON.host(missing.unwrap_or(Missing::NotFound), &path)]
         }
     }
+}
+
+/// The processor that the interpreter was built for, where systems run programs of another one unasked.
+fn ask_processor(host: &dyn Host, active: &Environment) -> Option<Fact> {
+    let emulates = matches!(host.system().as_str(), "windows" | "macos");
+    // The interpreter of the Store is no file that can be read.
+    let question = Question::Image(active.interpreter.clone());
+    (emulates && active.kind != "store").then(|| {
+        let image = host
+            .ask(&question)
+            .and_then(|json| serde_json::from_str::<Image>(&json).map_err(|error| Missing::Garbled(error.to_string())));
+        PYTHON_ARCH.host(image.map(|image| Value::Text(image.machine)), &question)
+    })
 }
 
 fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<Fact>) {
@@ -198,7 +232,7 @@ fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<F
     facts.push(ENVIRONMENT_INSTALL.of(subject(), Value::Text(environment.install()), origin));
     let uninstall = environment.installer.uninstall(interpreter);
     facts.push(ENVIRONMENT_UNINSTALL.of(subject(), Value::Text(uninstall), origin));
-    let installed = packages(host, environment);
+    let installed = &environment.packages;
     let python = environment.version.0.as_ref().map(ToString::to_string).unwrap_or_default();
     let ours: Vec<_> = installed.values().filter(|package| matters(&package.name)).collect();
     let site = environment.sites.first().map_or_else(|| origin.clone(), |site| Question::List(site.clone()));
@@ -217,7 +251,7 @@ fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<F
         let listed = Question::List(package.site.clone());
         let number = package.version.as_deref().map_or(Err(Missing::NotFound), version);
         facts.push(PACKAGE_VERSION.of(subject(), number, &listed));
-        let lacks = missing_requirements(host, package, &installed, &python).unwrap_or_default();
+        let lacks = missing_requirements(host, package, installed, &python).unwrap_or_default();
         if !lacks.is_empty() {
             let metadata = packages::metadata_of(host, package);
             let (names, specifiers): (Vec<String>, Vec<String>) = lacks.into_iter().unzip();
@@ -270,6 +304,27 @@ mod tests {
         assert!(version_in_name("/usr/bin/python3").is_err());
         assert!(version_in_name("/opt/tool/1.2.3/bin/python3").is_err());
         assert_eq!(version_in_name("/opt/tool/1.2.3/bin/python3.11").unwrap().to_string(), "3.11");
+    }
+
+    #[test]
+    fn the_processor_of_the_interpreter_is_told_where_others_are_emulated() {
+        let told = |system: &str| {
+            let image = r#"{"format":"mach-o","bits":64,"machine":"x86_64","complete":true}"#;
+            let mut host = Recording::of(
+                String::new(),
+                "test",
+                [
+                    (Question::System, Ok(system.to_owned())),
+                    (Question::Env("VIRTUAL_ENV".into()), Ok("/e".into())),
+                    (Question::Read("/e/pyvenv.cfg".into()), Ok("version = 3.12.3".into())),
+                    (Question::Image("/e/bin/python3".into()), Ok(image.into())),
+                ],
+            );
+            host.complete = true;
+            Report { probes: Vec::new(), facts: ask(&host) }.text("python-arch").to_owned()
+        };
+        assert_eq!(told("macos aarch64"), "x86_64");
+        assert_eq!(told("linux x86_64"), "");
     }
 
     #[test]

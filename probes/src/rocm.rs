@@ -30,6 +30,7 @@ pub static PROBE: Probe = Probe {
         &AMDGPU_LOADED,
         &AMDGPU_DRIVER,
         &KFD_GPUS,
+        &KFD_SKIP_REASON,
         &CLOSED_NODE,
         &NODE_GROUP,
         &RENDER_NODE,
@@ -77,6 +78,12 @@ static AMDGPU_DRIVER: Key = Key::new(
     Kind::Version,
     Scope::Host,
     "Version of AMD's own `amdgpu`, built for the running kernel (DKMS); the one that comes with the kernel has none.",
+);
+static KFD_SKIP_REASON: Key = Key::new(
+    "kfd-skip-reason",
+    Kind::Text,
+    Scope::Host,
+    "Why the kernel's compute driver (KFD) leaves an AMD GPU out, by the kernel's log: `pcie-atomics`, `unknown-device`. Told by a person.",
 );
 static KFD_GPUS: Key = Key::new(
     "kfd-gpus",
@@ -234,6 +241,12 @@ struct Device {
     luid: Option<String>,
     memory_bytes: u64,
     integrated: bool,
+}
+
+/// Which variable hides every GPU of AMD, or names one that is not there, on a machine that somebody described: its variables and
+/// how many of those GPUs it has.
+pub fn by_variables(variables: &[(&str, &str)], gpus: usize) -> Vec<Fact> {
+    runtime::by_variables(variables, gpus)
 }
 
 fn ask(host: &dyn Host) -> Vec<Fact> {

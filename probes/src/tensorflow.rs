@@ -42,8 +42,8 @@ fn ask_copy(host: &dyn Host, copy: &Installed) -> Vec<Fact> {
     let mut facts = Vec::new();
     match host.ask(&question) {
         Ok(text) => {
-            let metal = copy.packages.contains_key("tensorflow-metal");
-            let directml = copy.packages.contains_key("tensorflow-directml-plugin");
+            let metal = copy.environment.packages.contains_key("tensorflow-metal");
+            let directml = copy.environment.packages.contains_key("tensorflow-directml-plugin");
             let kind = match () {
                 () if is_true(&text, "is_cuda_build") => "cuda",
                 () if is_true(&text, "is_rocm_build") => "rocm",

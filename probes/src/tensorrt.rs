@@ -13,7 +13,7 @@ mod places;
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
-use crate::copies::climb::{best, failed, firsts};
+use crate::copies::climb::{best, failed, firsts, is_given};
 use crate::copies::{
     Copy, Place, brought_by_packages, copies, cuda_of_package, is_of_the_driver, loadable, name_of, taken,
 };
@@ -21,7 +21,7 @@ use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::image::Image;
 use crate::ladder::{Climb, Rung, State};
-use crate::manifest::each;
+use crate::parallel;
 use crate::resolve::unresolved;
 
 use places::{LINUX, WINDOWS, folders, kind_of, parts};
@@ -131,7 +131,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = vec![TENSORRT_TAKEN.host(first.map(Value::Text), &origin)];
     let mut found = copies(host, names, &folders(host), |name| kind_of(name).is_some());
     found.truncate(MOST_COPIES);
-    facts.extend(each(&found, |copy| ask_copy(host, copy)));
+    facts.extend(parallel::facts(host, &found, |copy| ask_copy(host, copy)));
     facts
 }
 
@@ -284,6 +284,10 @@ fn climb(report: &Report) -> Climb {
     };
     let cuda = about(path, &TENSORRT_CUDA);
     let built = cuda.map(|cuda| format!(" for CUDA {cuda}")).unwrap_or_default();
+    if is_given(&copies, path) {
+        let detail = format!("{number}{built}, by what somebody said; whether it loads was not asked");
+        return Climb::none(State::Unknown, detail).with("library", Some(number)).with("cuda", cuda);
+    }
     let others = copies.iter().filter(|(_, fact)| fact.value.is_ok()).count() - 1;
     let more = if others > 0 { format!("; {others} more") } else { String::new() };
     Climb::new(State::Working, Rung::Load, format!("{number}{built}{kind}, in {path}{more}"))

@@ -16,7 +16,7 @@ use crate::Probe;
 use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::python::environments::{Environment, environments};
-use crate::python::packages::{Package, packages};
+use crate::python::packages::Package;
 use crate::python::{PACKAGE_BUILD, PACKAGE_MISSING_LIBRARIES, PACKAGE_WANTS_FIRST};
 use crate::resolve::{is_of_a_driver, loadable, unresolved};
 
@@ -85,9 +85,8 @@ struct Runtime {
 fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = Vec::new();
     for environment in environments(host) {
-        let installed = packages(host, &environment);
         for (name, folder, module) in MODULES {
-            if let Some(package) = installed.get(*name) {
+            if let Some(package) = environment.packages.get(*name) {
                 ask_package(host, &environment, package, folder, module, &mut facts);
             }
         }

@@ -147,6 +147,32 @@ impl Range {
         &self.text
     }
 
+    /// The range in words: `580 or newer`, `3.11 to 3.15`, `older than 2.11`.
+    pub fn words(&self) -> String {
+        if let [(Operator::AtLeast, least), (Operator::Below, above)] = self.conditions.as_slice() {
+            // The last minor version before a bound such as 3.16.
+            return match above.numbers.as_slice() {
+                [major, minor] if *minor > 0 && least.part(0) == *major && least.numbers.len() == 2 => {
+                    match least.part(1) == minor - 1 {
+                        true => least.to_string(),
+                        false => format!("{least} to {major}.{}", minor - 1),
+                    }
+                }
+                _ => format!("{least} or newer, older than {above}"),
+            };
+        }
+        let words = self.conditions.iter().map(|(operator, version)| match operator {
+            Operator::AtLeast => format!("{version} or newer"),
+            Operator::Above => format!("newer than {version}"),
+            Operator::AtMost => format!("{version} or older"),
+            Operator::Below => format!("older than {version}"),
+            Operator::Equal => version.to_string(),
+            Operator::NotEqual => format!("not {version}"),
+            Operator::Prefix => format!("{version}.*"),
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+
     /// The versions that the range names, in the order they are written.
     pub fn bounds(&self) -> impl Iterator<Item = &Version> {
         self.conditions.iter().map(|(_, version)| version)
@@ -301,6 +327,20 @@ mod tests {
         assert!("~=2.6".parse::<Range>().is_err());
         for stray in [">=2.11:gpu", ">=12.4 foo", ">=12>=13", ">=1\u{1b}"] {
             assert!(stray.parse::<Range>().is_err(), "{stray}");
+        }
+    }
+
+    #[test]
+    fn ranges_in_words() {
+        for (text, words) in [
+            (">=580.65.06", "580.65.06 or newer"),
+            (">=3.11,<3.16", "3.11 to 3.15"),
+            (">=3.8, <3.9", "3.8"),
+            (">=450, <520", "450 or newer, older than 520"),
+            ("<2.11", "older than 2.11"),
+            ("==2.6.*", "2.6.*"),
+        ] {
+            assert_eq!(range(text).words(), words);
         }
     }
 

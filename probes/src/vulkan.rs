@@ -23,6 +23,7 @@ use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::manifest::{self, Driver, NO_DEVICE, NO_KERNEL_DRIVER, OTHER_ARCHITECTURE, SOFTWARE};
+use crate::parallel;
 use crate::webgpu::Adapters;
 
 /// See the module.
@@ -31,6 +32,7 @@ pub static PROBE: Probe = Probe {
     keys: &[
         &VULKAN_LOADER,
         &VULKAN_LOADER_VERSION,
+        &VULKAN_STATUS,
         &VULKAN_ICD,
         &VULKAN_ICD_LIBRARY,
         &VULKAN_DEVICE,
@@ -52,6 +54,12 @@ static VULKAN_LOADER: Key =
     Key::new("vulkan-loader", Kind::Text, Scope::Host, "Path of the Vulkan loader that programs would get.");
 static VULKAN_LOADER_VERSION: Key =
     Key::new("vulkan-loader-version", Kind::Version, Scope::Host, "The Vulkan version that the loader speaks.");
+static VULKAN_STATUS: Key = Key::new(
+    "vulkan-status",
+    Kind::Text,
+    Scope::Host,
+    "What Vulkan answered a program: `working`, `incompatible-driver` (there is none) or `extension-not-present`. Told by a person.",
+);
 static VULKAN_ICD: Key = Key::new(
     "vulkan-icd",
     Kind::Text,
@@ -139,7 +147,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     facts.push(manifests::layers(host));
     let drivers = drivers(host);
     let Ok(path) = path else { return facts };
-    facts.extend(manifest::each(&drivers, |driver| ask_driver(host, driver, &path)));
+    facts.extend(parallel::facts(host, &drivers, |driver| ask_driver(host, driver, &path)));
     for driver in &drivers {
         let origin = Question::Read(driver.manifest.clone());
         let library = driver.library.clone().ok().map(Value::Text);
@@ -274,7 +282,7 @@ fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {
         computations.push((subject(), query(driver, &[compute::WORD, &number.to_string(), loader])));
     }
     if host.is_deep() {
-        facts.extend(compute::ask_each(host, &VULKAN_COMPUTE, computations));
+        facts.extend(compute::ask_each(host, &VULKAN_COMPUTE, &computations));
     }
     facts
 }

@@ -21,6 +21,7 @@ use crate::fact::{Fact, Key, Kind, Report, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::manifest::{self, Driver, SOFTWARE};
+use crate::parallel;
 use crate::vulkan;
 
 /// See the module.
@@ -128,7 +129,7 @@ fn ask_vulkan(host: &dyn Host) -> Vec<Fact> {
     let path = host.taken(&question);
     let mut facts = vec![WEBGPU_LOADER.host(path.clone().map(Value::Text), &question)];
     let Ok(loader) = path else { return facts };
-    facts.extend(manifest::each(&vulkan::drivers(host), |driver| {
+    facts.extend(parallel::facts(host, &vulkan::drivers(host), |driver| {
         let subject = vulkan::subject_of(driver);
         match vulkan::tell(host, driver, &loader) {
             Ok(told) => {
@@ -191,7 +192,7 @@ fn tell(
         computations.push((subject(), query(driver, &[compute::WORD, &number.to_string(), backend])));
     }
     if host.is_deep() {
-        facts.extend(compute::ask_each(host, &WEBGPU_COMPUTE, computations));
+        facts.extend(compute::ask_each(host, &WEBGPU_COMPUTE, &computations));
     }
     facts
 }

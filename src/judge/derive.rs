@@ -5,7 +5,10 @@
 
 mod architectures;
 mod devices;
+mod nvidia;
 mod packages;
+mod software;
+mod stand_in;
 
 use std::collections::HashMap;
 
@@ -13,13 +16,25 @@ use accelprobe_probes::fact::{Fact, Key, Origin, Report, Subject, Value};
 
 use crate::matrix::Matrix;
 
+pub(super) use packages::{BY_NEW_PTX, Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, of_package};
+
 /// The keys of all facts that are derived and that no probe tells.
 pub(crate) static KEYS: &[&Key] = &[
     &devices::GPU_LINE,
+    &nvidia::CARD_MODULES,
+    &nvidia::DEVICES_LEFT,
+    &nvidia::FORWARD_COMPATIBILITY,
+    &nvidia::GPUS,
+    &nvidia::HIGHEST,
+    &nvidia::LINES,
+    &nvidia::LOWEST,
     &packages::WITH_CODE,
     &packages::WITHOUT_CODE,
     &packages::BY_NEW_PTX,
     &packages::TAKES_PYTHON,
+    &software::GPU_SOFTWARE,
+    &stand_in::GFX_OVERRIDE,
+    &stand_in::PACKAGE_GFX_OVERRIDE,
 ];
 
 /// Adds what follows from a report to it.
@@ -27,7 +42,12 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     let facts = devices::by_name(report, matrix);
     report.facts.extend(facts);
     report.facts.extend(devices::driver_api(report, matrix));
+    let facts = nvidia::all(report);
+    report.facts.extend(facts);
     let facts = packages::all(report, matrix);
+    report.facts.extend(facts);
+    report.facts.extend(software::installed(report));
+    let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
     report.facts.extend(facts);
 }
 

@@ -67,7 +67,7 @@ pub(super) fn name(report: &Report, subject: &Subject) -> Option<String> {
 /// What kind of device it is. One that a source which knows calls integrated is so whatever others say: runtimes that were
 /// made for cards call an integrated GPU discrete until somebody teaches them, and no card is called integrated. Else the
 /// best source's word counts, if it says more than "other".
-fn kind(report: &Report, subject: &Subject) -> Option<String> {
+pub(super) fn kind(report: &Report, subject: &Subject) -> Option<String> {
     let facts = || report.facts.iter().filter(|fact| fact.subject == *subject && fact.key.name == "device-kind");
     let words = |wanted: &dyn Fn(&Fact, &str) -> bool| {
         let words = facts().filter_map(|fact| Some((fact, fact.value.as_ref().ok()?.to_string())));

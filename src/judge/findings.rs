@@ -120,7 +120,7 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
         rule: rule.id.clone(),
         contradicted_by: Vec::new(),
         consequences: Vec::new(),
-        sources: case.sources(rule.sources.iter().map(|source| source.get_ref().as_str())),
+        sources: case.sources(rule.sources.iter().map(String::as_str)),
         remedy: Some(remedy(row.remedy.as_ref().unwrap_or(&rule.remedy), &case.ground, row, subject)),
     }
 }

@@ -1,94 +1,261 @@
-//! What can be set up on this machine: for each want, or for the frameworks where none is given, the first row of the
-//! system's set-ups whose conditions hold.
+//! What can be set up on this machine: for each want, or for the frameworks where none is given, what has to be done first (the
+//! first row of the system's set-ups whose conditions hold), else the best build that works here.
 
 use accelprobe_probes::fact::{Subject, Value};
 use accelprobe_probes::ladder::State;
-use accelprobe_probes::version::Range;
 
-use super::Case;
+use super::plan::{self, Commands, Outlook, Place, Plan, Planner};
+use super::wants::Fault;
+use super::{Case, findings, reasons};
 use crate::diagnosis::{Finding, Outcome, Recommendation};
 use crate::matrix::condition::{Beyond, Truth};
-use crate::matrix::{Environment, Gives, Product, Setup, System, Table};
+use crate::matrix::{Gives, Product, Remedy, Setup, Severity, System, Table};
 use crate::spec::{Part, Spec};
 
 /// A want: its system, the words, how it turned out, and what is wrong with it.
-pub(super) type Wanted<'a> = (&'a System, &'a Spec, Outcome, Option<Finding>);
+pub(super) type Wanted<'a, 's> = (&'a System, &'s Spec, Outcome, Option<Finding>);
 
-/// A recommendation for each framework.
-pub(super) fn for_frameworks(case: &Case<'_>) -> Vec<Recommendation> {
+/// Recommendations for each framework.
+pub(super) fn for_frameworks(planner: &Planner<'_, '_>, findings: &[Finding]) -> Vec<Recommendation> {
+    let case = planner.case();
     let frameworks = case.matrix.systems.iter().filter(|system| system.tables.contains(&Table::Frameworks));
-    frameworks.filter_map(|system| Some(recommendation(case, system, chosen(case, system)?))).collect()
+    frameworks
+        .flat_map(|system| match (chosen(case, system), product(case, system)) {
+            (Some(setup), _) if is_first(setup) => vec![by_setup(case, system, setup)],
+            (_, Some(product)) => {
+                let outlook =
+                    planner.outlook(Some(system), product, &Place::active(case.ground.report), plan::Wish::default());
+                by_outlook(planner, system, None, &outlook, findings)
+            }
+            (setup, None) => setup.map(|setup| by_setup(case, system, setup)).into_iter().collect(),
+        })
+        .collect()
 }
 
-/// A recommendation for each want that can be helped.
-pub(super) fn for_wants(case: &Case<'_>, wanted: &[Wanted<'_>]) -> Vec<Recommendation> {
-    wanted.iter().filter_map(|wanted| for_want(case, wanted)).collect()
+/// Recommendations for the wants that can be helped.
+pub(super) fn for_wants(
+    planner: &Planner<'_, '_>,
+    wanted: &[Wanted<'_, '_>],
+    findings: &[Finding],
+) -> Vec<Recommendation> {
+    wanted.iter().flat_map(|wanted| for_want(planner, wanted, findings)).collect()
 }
 
-fn for_want(case: &Case<'_>, (system, spec, verdict, finding): &Wanted<'_>) -> Option<Recommendation> {
-    let setup = match spec.part {
-        Some(Part::Cpu) => on_the_processor(case, system).or_else(|| chosen(case, system)),
+fn for_want<'a>(
+    planner: &Planner<'_, 'a>,
+    (system, spec, verdict, finding): &Wanted<'a, '_>,
+    findings: &[Finding],
+) -> Vec<Recommendation> {
+    let case = planner.case();
+    let product = product(case, system);
+    let setup = match (spec.part, product) {
+        (Some(Part::Cpu), Some(_)) => None,
+        (Some(Part::Cpu), None) => on_the_processor(case, system).or_else(|| chosen(case, system)),
         _ => chosen(case, system),
     };
     // What cannot be had here has its own way out, unless the set-up for this very machine knows a better one.
     if let Some(finding) = finding
         && setup.is_none_or(|setup| setup.gives == Gives::Gpu)
         && let Some(remedy) = finding.remedy.as_ref().filter(|remedy| !remedy.commands.is_empty())
+        && finding.rule != product.map_or("", |product| product.id.as_str())
     {
-        return Some(Recommendation {
-            system: system.id.clone(),
+        return vec![Recommendation {
             gives: Gives::Move,
             text: remedy.text.clone(),
             commands: remedy.commands.clone(),
             because: vec![finding.rule.clone()],
             sources: finding.sources.clone(),
-        });
+            ..empty(system)
+        }];
     }
-    let setup = setup?;
-    let set_up = recommendation(case, system, setup);
-    // The set-ups are for the newest release. Who wants others gets them by name where they can be had, else nothing.
-    let newest = case.product(system, spec).and_then(Product::horizon);
-    let takes_newest = |range: &Range| newest.is_none_or(|newest| range.contains(newest));
-    match &spec.range {
-        Some(range) if !takes_newest(range) && *verdict == Outcome::Holds => {
-            let package = system.packages.iter().find(|package| **package == spec.name).or(system.packages.first())?;
-            let extras = if spec.extras.is_empty() { String::new() } else { format!("[{}]", spec.extras.join(",")) };
-            let wanted = format!("\"{package}{extras}{range}\"");
-            let commands = match setup.gives {
-                // Elsewhere it would be the newest; the versions that are wanted can be had here.
-                Gives::Move | Gives::Prepare => {
-                    let program = if case.environment == Some(Environment::Windows) { "py" } else { "python3" };
-                    vec![format!("{program} -m pip install {wanted}")]
-                }
-                Gives::Gpu | Gives::Cpu => {
-                    setup.commands.iter().map(|command| with_package(command, system, &wanted)).collect()
-                }
-            };
-            let text = format!("{} in the versions that are wanted, as far as there are wheels of them", system.name);
-            let gives = if setup.gives == Gives::Cpu { Gives::Cpu } else { Gives::Gpu };
-            Some(Recommendation { gives, text, commands: in_an_environment(case, &commands), ..set_up })
+    let outlook = product.map(|product| planner.wanted(system, product, spec));
+    // Who wants other releases than the newest gets them by name where they can be had.
+    let newest = product.and_then(Product::horizon);
+    let takes_newest = spec.range.as_ref().is_none_or(|range| newest.is_none_or(|newest| range.contains(newest)));
+    match (setup.filter(|setup| takes_newest || !is_first(setup) || *verdict != Outcome::Holds), outlook) {
+        (Some(setup), _) if is_first(setup) => vec![by_setup(case, system, setup)],
+        (_, Some(outlook)) if outlook.gpu.is_empty() && outlook.cpu.is_none() => {
+            let open = planner.outlook(
+                Some(system),
+                outlook.product,
+                &Place::active(case.ground.report),
+                plan::Wish::default(),
+            );
+            by_outlook(planner, system, Some(spec), &open, findings)
         }
-        Some(range) if !takes_newest(range) => None,
-        _ => Some(set_up),
+        (_, Some(outlook)) => by_outlook(planner, system, Some(spec), &outlook, findings),
+        (Some(setup), None) if takes_newest => vec![by_setup(case, system, setup)],
+        _ => Vec::new(),
     }
 }
 
-/// A command with the first package of a system in it replaced; index and everything else stay.
-fn with_package(command: &str, system: &System, wanted: &str) -> String {
-    let is_package = |word: &str| {
-        let name = word.trim_matches(['\'', '"']);
-        let name = name.split(['[', '<', '>', '=', '!']).next().unwrap_or_default();
-        system.packages.iter().any(|package| package == name)
-    };
-    let mut replaced = false;
-    let words = command.split(' ').map(|word| match !replaced && is_package(word) {
-        true => {
-            replaced = true;
-            wanted
+/// The product of a system whose builds are known.
+fn product<'a>(case: &Case<'a>, system: &System) -> Option<&'a Product> {
+    let names = std::iter::once(&system.id).chain(&system.packages);
+    let mut products =
+        names.filter_map(|name| case.matrix.product_of_package(name).or_else(|| case.matrix.product(name)));
+    products.find(|product| !product.build.is_empty())
+}
+
+/// What can be had, as recommendations: one, or one for each group of GPUs.
+fn by_outlook(
+    planner: &Planner<'_, '_>,
+    system: &System,
+    spec: Option<&Spec>,
+    outlook: &Outlook<'_>,
+    findings: &[Finding],
+) -> Vec<Recommendation> {
+    let case = planner.case();
+    let on_cpu = spec.is_some_and(|spec| spec.part == Some(Part::Cpu));
+    let gpu = if on_cpu { [].as_slice() } else { outlook.gpu.as_slice() };
+    let unlocks = if on_cpu { Vec::new() } else { outlook.unlocks() };
+    if let Some(text) = installed(case, spec, outlook, gpu, findings) {
+        let gives = if gpu.is_empty() { Gives::Cpu } else { Gives::Gpu };
+        return vec![Recommendation { gives, text, unlocks, ..empty(system) }];
+    }
+    if gpu.is_empty() {
+        let Some(plan) = &outlook.cpu else { return Vec::new() };
+        let why = match planner.vendors() {
+            _ if on_cpu => None,
+            None => Some("whether this machine has a GPU is not known".to_owned()),
+            Some(vendors) if vendors.is_empty() => None,
+            Some(vendors) => Some(reasons::no_gpu(case, outlook, &vendors)),
+        };
+        let text = [Some(plan.title()), why, plan.doubt()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        return vec![Recommendation { unlocks, ..of_plan(planner, system, plan, Gives::Cpu, text) }];
+    }
+    let several = gpu.len() > 1;
+    let mut all: Vec<Recommendation> = gpu
+        .iter()
+        .map(|plan| {
+            let waits = waits(planner, plan).then(|| "it has to work here first, see above".to_owned());
+            let parts = [Some(plan.title_for()), plan.doubt(), waits];
+            let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+            let only = if several || !plan.only.is_empty() { plan.only.clone() } else { Vec::new() };
+            Recommendation { only, ..of_plan(planner, system, plan, Gives::Gpu, text) }
+        })
+        .collect();
+    if let Some(first) = all.first_mut() {
+        first.unlocks = unlocks;
+    }
+    all
+}
+
+fn of_plan(planner: &Planner<'_, '_>, system: &System, plan: &Plan<'_>, gives: Gives, text: String) -> Recommendation {
+    let case = planner.case();
+    let Commands { pip, uv } = plan::install(case, plan);
+    Recommendation {
+        gives,
+        text,
+        commands: pip,
+        uv,
+        version: Some(plan.release.version.to_string()),
+        build: Some(plan.build.id.clone()),
+        because: vec![plan.product.id.clone()],
+        sources: case.sources(plan.build.sources.iter().map(String::as_str)),
+        ..empty(system)
+    }
+}
+
+fn empty(system: &System) -> Recommendation {
+    Recommendation {
+        system: system.id.clone(),
+        gives: Gives::Gpu,
+        text: String::new(),
+        only: Vec::new(),
+        version: None,
+        build: None,
+        commands: Vec::new(),
+        uv: Vec::new(),
+        unlocks: Vec::new(),
+        because: Vec::new(),
+        sources: Vec::new(),
+    }
+}
+
+/// Whether the API that a plan computes by is here and does not work.
+fn waits(planner: &Planner<'_, '_>, plan: &Plan<'_>) -> bool {
+    let case = planner.case();
+    let climb = planner.api(plan.build).and_then(|api| case.ground.climbs.get(&api.id));
+    climb.is_some_and(|climb| {
+        matches!(climb.state, State::Masked | State::Blocked | State::Broken | State::Crashed | State::TimedOut)
+            || (climb.state == State::NotInstalled && plan.build.computes == "cuda")
+    })
+}
+
+/// What is installed in the active environment and works, in words; nothing where something else would be better.
+fn installed(
+    case: &Case<'_>,
+    spec: Option<&Spec>,
+    outlook: &Outlook<'_>,
+    gpu: &[Plan<'_>],
+    findings: &[Finding],
+) -> Option<String> {
+    let report = case.ground.report;
+    let folder = Place::active(report).environment;
+    let product = outlook.product;
+    let names = product.packages.iter().map(String::as_str);
+    let mut here = names.chain(product.build.iter().filter_map(|build| build.package.as_deref())).filter_map(|name| {
+        let subject = Subject::Package { environment: folder.clone(), name: name.to_owned() };
+        match report.about(&subject, "package-version") {
+            Some(Value::Version(version)) => Some((subject, name, version)),
+            _ => None,
         }
-        false => word,
     });
-    words.collect::<Vec<_>>().join(" ")
+    let (subject, name, version) = here.next()?;
+    let wanted = spec.and_then(|spec| spec.range.as_ref()).is_none_or(|range| range.contains(version));
+    let computes = report.about(&subject, "package-build").map(ToString::to_string);
+    let best = gpu.first().map(|plan| plan.build.computes.as_str());
+    // A build for the processor is no match for one that uses the GPU; one that is not known may be as good.
+    let good = match (computes.as_deref(), best) {
+        (Some(own), Some(best)) => own == best,
+        (None, Some(_)) | (_, None) => true,
+    };
+    let told = format!("{name} in {folder}");
+    let wrong = findings.iter().any(|finding| finding.subject == told && finding.severity > Severity::Info);
+    let without = case.ground.report.about(&subject, "package-gpus-without-code");
+    let complete = !matches!(without, Some(Value::Set(gpus)) if !gpus.is_empty());
+    (wanted && good && !wrong && complete).then(|| format!("{name} {version} is installed in {folder} and fits"))
+}
+
+/// What hinders a want by the set-ups: something that has to be done first.
+pub(super) fn hindrance(case: &Case<'_>, system: &System, spec: &Spec) -> Option<Fault> {
+    let setup = chosen(case, system).filter(|setup| setup.gives == Gives::Prepare)?;
+    let cuda_works = case.ground.climbs.get("cuda").is_some_and(|climb| climb.state == State::Working);
+    let about = |key: &str| setup.when.keys().any(|one| one.name == key);
+    let no_driver = case.ground.report.host("nvidia-driver").is_none();
+    let for_cpu = spec.part == Some(Part::Cpu);
+    let code = match setup.code.as_deref() {
+        // What works needs no other driver, whatever its number says or does not say.
+        Some("nvidia-driver-missing" | "driver-too-old") if for_cpu || (no_driver && cuda_works) => return None,
+        Some(code) => code,
+        None if about("python") => "python-version-unsupported",
+        None if about("nvidia-driver") && no_driver && cuda_works => return None,
+        None if about("nvidia-driver") && no_driver && !for_cpu => "nvidia-driver-missing",
+        None if about("nvidia-driver") && !for_cpu => "driver-too-old",
+        None => return None,
+    };
+    let commands = setup.commands.clone();
+    let remedy = (!commands.is_empty()).then(|| Remedy { text: setup.text.clone(), commands });
+    let evidence = setup.when.keys().flat_map(|key| case.ground.report.all(key.name).take(1));
+    let finding = Finding {
+        code: code.to_owned(),
+        severity: Severity::Error,
+        subject: spec.text.clone(),
+        message: format!("{} cannot be set up as things are: {}", system.name, setup.text),
+        evidence: evidence.map(findings::evidence_of).collect(),
+        rule: setup.id.clone(),
+        contradicted_by: Vec::new(),
+        consequences: Vec::new(),
+        sources: case.sources(setup.sources.iter().map(|source| source.as_str())),
+        remedy,
+    };
+    Some(Fault { finding, causes: setup.caused_by.clone() })
+}
+
+/// Whether a set-up is about what has to be done before anything can be installed.
+fn is_first(setup: &Setup) -> bool {
+    matches!(setup.gives, Gives::Move | Gives::Prepare)
 }
 
 /// The set-up that asks for no GPU.
@@ -99,7 +266,7 @@ fn on_the_processor<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup
 }
 
 /// The first set-up of a system whose conditions hold.
-pub(super) fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
+fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
     system.setup.iter().find(|setup| fits(case, setup))
 }
 
@@ -107,61 +274,13 @@ fn fits(case: &Case<'_>, setup: &Setup) -> bool {
     setup.when.hold(&case.ground, &Subject::Host, Beyond::Compared) == Truth::True
 }
 
-fn recommendation(case: &Case<'_>, system: &System, setup: &Setup) -> Recommendation {
-    let vendors = case.ground.report.host("gpu-vendors");
-    let nvidia = matches!(vendors, Some(Value::Set(vendors)) if vendors.iter().any(|vendor| vendor == "nvidia"));
-    let cuda = case.ground.climbs.get("cuda").map(|climb| climb.state);
-    let first_cuda = nvidia
-        && setup.gives == Gives::Gpu
-        && !matches!(cuda, None | Some(State::Working | State::Unknown | State::NotApplicable));
-    let doubt = match () {
-        () if vendors.is_none() && setup.gives == Gives::Cpu => "; whether this machine has a GPU is not known",
-        () if first_cuda => "; CUDA has to work here first, see above",
-        () => "",
-    };
+fn by_setup(case: &Case<'_>, system: &System, setup: &Setup) -> Recommendation {
     Recommendation {
-        system: system.id.clone(),
         gives: setup.gives,
-        text: format!("{}{doubt}", setup.text),
-        commands: in_an_environment(case, &setup.commands),
-        because: vec![setup.id.get_ref().clone()],
-        sources: case.sources(setup.sources.iter().map(|source| source.get_ref().as_str())),
+        text: setup.text.clone(),
+        commands: setup.commands.clone(),
+        because: vec![setup.id.clone()],
+        sources: case.sources(setup.sources.iter().map(|source| source.as_str())),
+        ..empty(system)
     }
-}
-
-/// Whether the environment that is active has no pip of its own, but uv, which finds that environment by itself.
-fn active_is_without_pip(case: &Case<'_>) -> bool {
-    let report = case.ground.report;
-    let active = report.all("environment-role").find(|fact| fact.value == Ok(Value::from("active")));
-    let install = active.and_then(|fact| report.about(&fact.subject, "environment-install"));
-    install.is_some_and(|command| command.to_string().starts_with("uv pip install"))
-}
-
-/// The commands with a virtual environment made first, where they would install into the system's own Python: Debian's
-/// and Ubuntu's refuse that (PEP 668), and elsewhere it is a bad idea.
-fn in_an_environment(case: &Case<'_>, commands: &[String]) -> Vec<String> {
-    const INSTALL: &str = "python3 -m pip install";
-    if active_is_without_pip(case) {
-        let by_uv = |command: &String| match command.split_once(" -m pip install ") {
-            Some(("python3" | "python" | "py", packages)) => format!("uv pip install {packages}"),
-            _ => command.clone(),
-        };
-        return commands.iter().map(by_uv).collect();
-    }
-    if case.environment == Some(Environment::Windows) && case.ground.report.text("python-environment") != "system" {
-        // The launcher `py` goes past an environment that is active.
-        let active = case.ground.report.host("python-environment").is_some();
-        let inside =
-            |command: &String| if active { command.replace("py -m pip", "python -m pip") } else { command.clone() };
-        return commands.iter().map(inside).collect();
-    }
-    let of_the_system =
-        matches!(case.ground.report.host("python-environment"), Some(Value::Text(kind)) if kind == "system");
-    let unix = matches!(case.environment, Some(Environment::Linux | Environment::Wsl2 | Environment::Macos));
-    if !of_the_system || !unix || !commands.iter().any(|command| command.starts_with(INSTALL)) {
-        return commands.to_vec();
-    }
-    let mut all = vec!["python3 -m venv ~/.venvs/ml && . ~/.venvs/ml/bin/activate".to_owned()];
-    all.extend(commands.iter().cloned());
-    all
 }

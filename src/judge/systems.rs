@@ -2,23 +2,26 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use accelprobe_probes::fact::{Report, Scope, Subject};
+use accelprobe_probes::fact::{Fact, Origin, Report, Scope, Subject};
 use accelprobe_probes::host::Missing;
 use accelprobe_probes::ladder::{Climb, State};
 
 use super::Case;
 use crate::diagnosis::{self, Support};
+use crate::input;
 use crate::matrix::{Environment, Matrix, System, Verdict};
 
 /// How far each probed system gets, by id.
 pub(super) fn climbs(report: &Report, matrix: &Matrix, environment: Option<Environment>) -> BTreeMap<String, Climb> {
     let mut climbs = BTreeMap::new();
     let told: HashSet<&str> = report.facts.iter().map(|fact| fact.key.name).collect();
+    let described = |fact: &Fact| matches!(&fact.origin, Origin::Given(how) if how != input::SET);
+    let untold = if report.all("environment").next().is_some_and(described) { "not described" } else { "not asked" };
     for probe in accelprobe_probes::PROBES {
         let Some(climb) = probe.climb else { continue };
         let climb = match report.asked(probe.name).map(|asked| &asked.missing) {
             None if probe.keys.iter().any(|key| told.contains(key.name)) => climb(report),
-            None => Climb::none(State::Unknown, "not asked"),
+            None => Climb::none(State::Unknown, untold),
             Some(None) => climb(report),
             Some(Some(Missing::TimedOut)) => Climb::none(State::TimedOut, "asking did not end in time"),
             Some(Some(missing)) => Climb::none(State::Unknown, missing.to_string()),
@@ -87,9 +90,8 @@ fn support(case: &Case<'_>, system: &System, state: State) -> Support {
     let Some(environment) = case.environment else { return unknown };
     let here = || system.support.iter().filter(|support| support.environment == environment && support.is_general());
     // Where versions differ, the newest is what one gets.
-    let newest = |support: &&crate::matrix::Support| {
-        support.versions.as_ref().is_none_or(|range| range.get_ref().is_open_above())
-    };
+    let newest =
+        |support: &&crate::matrix::Support| support.versions.as_ref().is_none_or(|range| range.is_open_above());
     let Some(statement) = here().find(newest).or_else(|| here().next()) else { return unknown };
     let seen = state == State::Working && statement.verdict(case.edition) == Verdict::Unsupported;
     let words = statement.words(case.edition).map(str::to_owned);

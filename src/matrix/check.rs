@@ -1,9 +1,6 @@
 //! What must fit together in a matrix beyond each file's own shape.
 
 use std::collections::BTreeSet;
-use std::ops::Range as Span;
-
-use toml::Spanned;
 
 use super::parse::{Problem, place};
 use super::{Matrix, Verdict, condition, template};
@@ -15,12 +12,8 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
     let mut claims = BTreeSet::new();
     for source in matrix.sources.values() {
         if !is_date(&source.date) {
-            let at = (check.text_of)("sources.toml").find(&format!("id = \"{}\"", source.id)).unwrap_or(0);
-            check.say(
-                "sources.toml",
-                at..at,
-                format!("`{}` is no date: expected 2026, 2026-03 or 2026-03-11", source.date),
-            );
+            let message = format!("`{}` is no date: expected 2026, 2026-03 or 2026-03-11", source.date);
+            check.say("sources.toml", &source.id, message);
         }
     }
     for system in &matrix.systems {
@@ -28,28 +21,24 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         for support in &system.support {
             check.unique(&file, &mut ids, &support.id);
             check.sources(&file, matrix, &support.sources);
-            let span = support.id.span();
+            let id = &support.id;
             if support.documents == Some(Verdict::Partial) && support.note.is_none() {
-                check.say(&file, span.clone(), "`partial` needs a `note` that says how far".to_owned());
+                check.say(&file, id, "`partial` needs a `note` that says how far".to_owned());
             }
             let differs = support.documents.is_some_and(|documents| documents != support.current);
             if (support.current == Verdict::Partial || differs) && support.current_note.is_none() {
-                check.say(
-                    &file,
-                    span.clone(),
-                    format!("`{}` needs a `current-note` that says why", support.current.word()),
-                );
+                check.say(&file, id, format!("`{}` needs a `current-note` that says why", support.current.word()));
             }
             if support.claims.is_empty() && support.sources.is_empty() {
-                check.say(&file, span, "a statement needs `claims` or `sources`".to_owned());
+                check.say(&file, id, "a statement needs `claims` or `sources`".to_owned());
             }
         }
         for setup in &system.setup {
             if setup.sources.is_empty() {
-                check.say(&file, setup.id.span(), "a set-up needs `sources`".to_owned());
+                check.say(&file, &setup.id, "a set-up needs `sources`".to_owned());
             }
             if setup.when.0.is_empty() {
-                check.say(&file, setup.id.span(), "a set-up needs a `when`".to_owned());
+                check.say(&file, &setup.id, "a set-up needs a `when`".to_owned());
             }
             check.unique(&file, &mut ids, &setup.id);
             check.sources(&file, matrix, &setup.sources);
@@ -59,15 +48,14 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         let file = format!("rules/{}/{}.toml", rule.area, rule.id);
         check.sources(&file, matrix, &rule.sources);
         if !ids.insert(rule.id.clone()) {
-            check.say(&file, 0..0, format!("the id `{}` is used twice", rule.id));
+            check.say_of_file(&file, format!("the id `{}` is used twice", rule.id));
         }
         for cause in rule.caused_by.iter().filter(|cause| !matrix.rules.iter().any(|rule| rule.id == **cause)) {
-            let at = (check.text_of)(&file).find(&format!("\"{cause}\"")).unwrap_or(0);
             let rules = matrix.rules.iter().map(|rule| rule.id.as_str());
-            check.say(&file, at..at, accelprobe_probes::unknown("rule", cause, rules));
+            check.say(&file, cause, accelprobe_probes::unknown("rule", cause, rules));
         }
         if rule.sources.is_empty() {
-            check.say(&file, 0..0, "a rule needs `sources`".to_owned());
+            check.say_of_file(&file, "a rule needs `sources`".to_owned());
         }
         let remedies = std::iter::once(&rule.remedy).chain(rule.row.iter().filter_map(|row| row.remedy.as_ref()));
         let texts = remedies.flat_map(|remedy| std::iter::once(&remedy.text).chain(&remedy.commands));
@@ -76,22 +64,25 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
                 !["subject", "package", "require"].contains(&name.as_str()) && condition::key(name).is_none()
             };
             for name in template::names(text).into_iter().filter(unknown) {
-                let at = (check.text_of)(&file).find(text.as_str()).unwrap_or(0);
-                check.say(&file, at..at, condition::unknown_key(&name));
+                check.say(&file, text, condition::unknown_key(&name));
             }
         }
         for row in rule.row.iter().filter(|row| row.when.0.is_empty() || row.require.0.is_empty()) {
             let missing = if row.when.0.is_empty() { "when" } else { "require" };
-            check.say(&file, 0..0, format!("a row has an empty `{missing}`: it needs both `when` and `require`"));
+            check.say_of_file(&file, format!("a row has an empty `{missing}`: it needs both `when` and `require`"));
         }
     }
-    for claim in matrix.claims() {
-        if !claims.insert(claim.get_ref().clone()) {
-            check.say(
-                &file_of_claim(matrix, claim),
-                claim.span(),
-                format!("the claim `{}` stands twice", claim.get_ref()),
-            );
+    let in_systems = matrix.systems.iter().flat_map(|system| {
+        let file = format!("systems/{}.toml", system.id);
+        system.claims().map(move |claim| (file.clone(), claim))
+    });
+    let in_topics = matrix.topics.iter().flat_map(|topic| {
+        let file = format!("topics/{}.toml", topic.id);
+        topic.claims().map(move |claim| (file.clone(), claim))
+    });
+    for (file, claim) in in_systems.chain(in_topics) {
+        if !claims.insert(claim.as_str()) {
+            check.say_of_last(&file, claim, format!("the claim `{claim}` stands twice"));
         }
     }
     let holders = matrix.systems.iter().map(|system| (format!("systems/{}.toml", system.id), &system.newer));
@@ -100,8 +91,8 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         for statement in newer {
             check.unique(&file, &mut ids, &statement.id);
             check.sources(&file, matrix, std::slice::from_ref(&statement.source));
-            for claim in statement.claims.iter().filter(|claim| !claims.contains(claim.get_ref())) {
-                check.say(&file, claim.span(), format!("no statement encodes the claim `{}`", claim.get_ref()));
+            for claim in statement.claims.iter().filter(|claim| !claims.contains(claim.as_str())) {
+                check.say(&file, claim, format!("no statement encodes the claim `{claim}`"));
             }
         }
     }
@@ -110,20 +101,20 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
         check.sources(&file, matrix, std::slice::from_ref(&product.source));
         for pair in product.release.windows(2) {
             if let [before, after] = pair
-                && before.version.get_ref() >= after.version.get_ref()
+                && before.version >= after.version
             {
-                let (before, version) = (before.version.get_ref(), after.version.get_ref());
-                check.say(&file, after.version.span(), format!("{version} stands behind {before}: releases ascend"));
+                let (before, version) = (&before.version, &after.version);
+                check.say(&file, version.text(), format!("{version} stands behind {before}: releases ascend"));
             }
         }
         for build in &product.build {
-            check.quoted_sources(&file, matrix, &build.sources);
+            check.has_sources(&file, matrix, &build.sources);
         }
     }
     for gpus in &matrix.gpus {
         let file = format!("gpus/{}.toml", gpus.vendor);
         for family in &gpus.family {
-            check.quoted_sources(&file, matrix, &family.sources);
+            check.has_sources(&file, matrix, &family.sources);
         }
     }
     check.problems
@@ -135,62 +126,45 @@ struct Check<'a, 'b> {
 }
 
 impl Check<'_, '_> {
-    fn say(&mut self, file: &str, span: Span<usize>, message: String) {
-        let place = place((self.text_of)(file), span.start);
+    /// Says what is wrong where a text first stands in a file in quotation marks, else where it stands at all.
+    fn say(&mut self, file: &str, quoted: &str, message: String) {
+        let text = (self.text_of)(file);
+        let at = text.find(&format!("\"{quoted}\"")).or_else(|| text.find(quoted));
+        self.say_at(file, at, message);
+    }
+
+    /// Says what is wrong where a text in quotation marks last stands in a file.
+    fn say_of_last(&mut self, file: &str, quoted: &str, message: String) {
+        let at = (self.text_of)(file).rfind(&format!("\"{quoted}\""));
+        self.say_at(file, at, message);
+    }
+
+    fn say_of_file(&mut self, file: &str, message: String) {
+        self.say_at(file, None, message);
+    }
+
+    fn say_at(&mut self, file: &str, at: Option<usize>, message: String) {
+        let place = place((self.text_of)(file), at.unwrap_or(0));
         self.problems.push(Problem { file: file.to_owned(), place: Some(place), message });
     }
 
-    fn unique(&mut self, file: &str, ids: &mut BTreeSet<String>, id: &Spanned<String>) {
-        if !ids.insert(id.get_ref().clone()) {
-            self.say(file, id.span(), format!("the id `{}` is used twice", id.get_ref()));
+    fn unique(&mut self, file: &str, ids: &mut BTreeSet<String>, id: &str) {
+        if !ids.insert(id.to_owned()) {
+            self.say_of_last(file, id, format!("the id `{id}` is used twice"));
         }
     }
 
-    fn sources(&mut self, file: &str, matrix: &Matrix, sources: &[Spanned<String>]) {
-        for source in sources.iter().filter(|source| !matrix.sources.contains_key(source.get_ref())) {
-            let message =
-                accelprobe_probes::unknown("source", source.get_ref(), matrix.sources.keys().map(String::as_str));
-            self.say(file, source.span(), message);
-        }
-    }
-}
-
-impl Check<'_, '_> {
-    /// Sources whose place is found by their name.
-    fn quoted_sources(&mut self, file: &str, matrix: &Matrix, sources: &[String]) {
+    fn sources(&mut self, file: &str, matrix: &Matrix, sources: &[String]) {
         for source in sources.iter().filter(|source| !matrix.sources.contains_key(*source)) {
-            let at = (self.text_of)(file).find(&format!("\"{source}\"")).unwrap_or(0);
             let message = accelprobe_probes::unknown("source", source, matrix.sources.keys().map(String::as_str));
-            self.say(file, at..at, message);
-        }
-        if sources.is_empty() {
-            self.say(file, 0..0, "every build and every family of GPUs needs `sources`".to_owned());
+            self.say(file, source, message);
         }
     }
-}
 
-/// The file in which this very claim stands.
-fn file_of_claim(matrix: &Matrix, claim: &Spanned<String>) -> String {
-    let system = matrix.systems.iter().find(|system| {
-        let support = system.support.iter().flat_map(|support| &support.claims);
-        let rest = system
-            .note
-            .iter()
-            .flat_map(|note| &note.claims)
-            .chain(system.hardware.iter().flat_map(|hardware| &hardware.claims));
-        support
-            .chain(rest)
-            .chain(system.format.iter().flat_map(|format| &format.claims))
-            .any(|one| std::ptr::eq(one, claim))
-    });
-    match system {
-        Some(system) => format!("systems/{}.toml", system.id),
-        None => {
-            let topic = matrix
-                .topics
-                .iter()
-                .find(|topic| topic.note.iter().flat_map(|note| &note.claims).any(|one| std::ptr::eq(one, claim)));
-            format!("topics/{}.toml", topic.map_or("", |topic| topic.id.as_str()))
+    fn has_sources(&mut self, file: &str, matrix: &Matrix, sources: &[String]) {
+        self.sources(file, matrix, sources);
+        if sources.is_empty() {
+            self.say_of_file(file, "every build and every family of GPUs needs `sources`".to_owned());
         }
     }
 }

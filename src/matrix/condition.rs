@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::rc::Rc;
 
 use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
 use accelprobe_probes::host::Missing;
@@ -122,9 +123,11 @@ pub struct Ground<'a> {
     /// The systems that were probed, by id.
     pub climbs: &'a BTreeMap<String, Climb>,
     /// The places of the facts by name and subject: rules about packages ask for each of thousands of packages.
-    places: HashMap<&'a str, HashMap<&'a Subject, Vec<usize>>>,
+    places: Rc<HashMap<&'a str, HashMap<&'a Subject, Vec<usize>>>>,
     /// The newest releases that the matrix knows, by the facts that carry their versions and by package.
-    horizons: HashMap<&'a str, &'a Version>,
+    horizons: Rc<HashMap<&'a str, &'a Version>>,
+    /// A package that is supposed to be there, with its facts.
+    supposed: Option<(&'a Subject, &'a [Fact])>,
 }
 
 /// What a version says that is newer than the newest release that the matrix knows.
@@ -147,7 +150,17 @@ impl<'a> Ground<'a> {
             let names = product.keys.iter().chain(&product.packages).map(String::as_str);
             product.horizon().into_iter().flat_map(move |horizon| names.clone().map(move |name| (name, horizon)))
         };
-        Ground { report, climbs, places, horizons: matrix.products.iter().flat_map(of).collect() }
+        let horizons = Rc::new(matrix.products.iter().flat_map(of).collect());
+        Ground { report, climbs, places: Rc::new(places), horizons, supposed: None }
+    }
+
+    /// The same ground with a package on it that may not be there. These facts are all that is known of it.
+    pub(crate) fn suppose<'b>(&self, package: &'b Subject, facts: &'b [Fact]) -> Ground<'b>
+    where
+        'a: 'b,
+    {
+        let (places, horizons) = (Rc::clone(&self.places), Rc::clone(&self.horizons));
+        Ground { report: self.report, climbs: self.climbs, places, horizons, supposed: Some((package, facts)) }
     }
 
     /// Whether a version under a key is newer than any that the matrix knows.
@@ -188,6 +201,11 @@ impl<'a> Ground<'a> {
 
     /// The facts under a key that count where a subject is judged, in the order of trust.
     pub(crate) fn facts(&self, key: &Key, subject: &Subject) -> Vec<&'a Fact> {
+        if let Some((_, facts)) =
+            self.supposed.filter(|(package, _)| *package == subject && key.scope == Scope::Package)
+        {
+            return facts.iter().filter(|fact| *fact.key == *key).collect();
+        }
         let Some(subjects) = self.places.get(key.name) else { return Vec::new() };
         let mut places: Vec<usize> = match (key.scope, subject) {
             (Scope::Host, _) => subjects.get(&Subject::Host).cloned().unwrap_or_default(),

@@ -21,6 +21,8 @@ pub struct GpuFamily {
     pub compute_capability: Option<Version>,
     /// AMD's name for the instruction set.
     pub gfx: Option<String>,
+    /// AMD's target whose code these GPUs run, too, where `HSA_OVERRIDE_GFX_VERSION` names it.
+    pub stand_in: Option<String>,
     /// The architecture's name.
     pub architecture: String,
     /// The line of products: `geforce`, `workstation`, `datacenter`, `jetson`, `radeon`, `instinct`, `integrated`, …

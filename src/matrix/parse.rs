@@ -1,14 +1,13 @@
 //! From files to a [`Matrix`], with errors that name file, line and column.
 
 use std::fmt;
-use std::thread;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Gpus, Matrix, Product, Rule, Source, System, Topic, check};
+use super::{Matrix, Product, Rule, Source, System, Topic, check};
 
-/// The files of `matrix/` as they were when the program was built: path below it, and text.
+/// The files of `matrix/` as they were when the program was built: path below it, and what it holds as JSON.
 const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/matrix_files.rs"));
 
 /// Something wrong in the matrix.
@@ -31,29 +30,56 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The matrix that the program was built with.
+/// The matrix that the program was built with. That all of it fits together, the tests have checked.
 pub fn embedded() -> Result<Matrix, Vec<Problem>> {
-    load(EMBEDDED.iter().map(|(path, text)| ((*path).to_owned(), *text)))
+    assemble::<Json>(EMBEDDED)
 }
 
 /// A matrix from files: the path below the matrix folder with `/` between its parts, and the text.
-pub fn load<T: AsRef<str> + Sync>(files: impl IntoIterator<Item = (String, T)>) -> Result<Matrix, Vec<Problem>> {
-    let files: Vec<(String, T)> = files.into_iter().collect();
+pub fn load<T: AsRef<str>>(files: &[(String, T)]) -> Result<Matrix, Vec<Problem>> {
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_ref())).collect();
+    let matrix = assemble::<Toml>(&files)?;
+    let text_of = |file: &str| files.iter().find(|(path, _)| *path == file).map_or("", |(_, text)| text);
+    let problems = check::all(&matrix, &text_of);
+    if problems.is_empty() { Ok(matrix) } else { Err(problems) }
+}
+
+fn assemble<F: Form>(files: &[(&str, &str)]) -> Result<Matrix, Vec<Problem>> {
     let mut matrix = Matrix::default();
     let mut problems = Vec::new();
-    for ((path, text), read) in files.iter().zip(read_all(&files)) {
-        if let Err(problem) = read.and_then(|file| add(&mut matrix, file, path, text.as_ref())) {
-            problems.push(problem);
-        }
+    for (path, text) in files {
+        problems.extend(add::<F>(&mut matrix, path, text).err());
     }
     matrix.systems.sort_by_key(|system| system.order);
-    if problems.is_empty() {
-        let text_of = |file: &str| files.iter().find(|(path, _)| path == file).map_or("", |(_, text)| text.as_ref());
-        problems = check::all(&matrix, &text_of);
+    if problems.is_empty() { Ok(matrix) } else { Err(problems) }
+}
+
+/// How a file is written.
+trait Form {
+    fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, Problem>;
+}
+
+/// As people write it.
+struct Toml;
+
+impl Form for Toml {
+    fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, Problem> {
+        toml::from_str(text).map_err(|error| Problem {
+            file: path.to_owned(),
+            place: error.span().map(|span| place(text, span.start)),
+            message: error.message().to_owned(),
+        })
     }
-    match problems.is_empty() {
-        true => Ok(matrix),
-        false => Err(problems),
+}
+
+/// As it is embedded.
+struct Json;
+
+impl Form for Json {
+    fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, Problem> {
+        let problem =
+            |error: serde_json::Error| Problem { file: path.to_owned(), place: None, message: error.to_string() };
+        serde_json::from_str(text).map_err(problem)
     }
 }
 
@@ -63,49 +89,28 @@ struct Sources {
     source: Vec<Source>,
 }
 
-/// What a file turned out to hold.
-enum File {
-    Sources(Vec<Source>),
-    System(System),
-    Topic(Topic),
-    Product(Product),
-    Gpus(Gpus),
-    Rule(Rule),
-}
-
-/// Reads all files, in their order. Reading is most of what a start costs, so two threads share it.
-fn read_all<T: AsRef<str> + Sync>(files: &[(String, T)]) -> Vec<Result<File, Problem>> {
-    let read_these =
-        |files: &[(String, T)]| -> Vec<_> { files.iter().map(|(path, text)| read(path, text.as_ref())).collect() };
-    let all: usize = files.iter().map(|(_, text)| text.as_ref().len()).sum();
-    let mut before = 0;
-    let middle = files.iter().position(|(_, text)| {
-        before += text.as_ref().len();
-        before * 2 > all
-    });
-    let (first, second) = files.split_at(middle.unwrap_or(0));
-    thread::scope(|scope| {
-        let beside = thread::Builder::new().spawn_scoped(scope, || read_these(second));
-        let mut read = read_these(first);
-        // Where no more threads may be started, one half waits for the other.
-        read.extend(match beside.map(thread::ScopedJoinHandle::join) {
-            Ok(Ok(rest)) => rest,
-            _ => read_these(second),
-        });
-        read
-    })
-}
-
-fn read(path: &str, text: &str) -> Result<File, Problem> {
+fn add<F: Form>(matrix: &mut Matrix, path: &str, text: &str) -> Result<(), Problem> {
     let parts: Vec<&str> = path.split('/').collect();
     let id = |file: &str| file.trim_end_matches(".toml").to_owned();
-    Ok(match parts.as_slice() {
-        ["sources.toml"] => File::Sources(parse::<Sources>(path, text)?.source),
-        ["systems", file] => File::System(System { id: id(file), ..parse(path, text)? }),
-        ["topics", file] => File::Topic(Topic { id: id(file), ..parse(path, text)? }),
-        ["products", file] => File::Product(Product { id: id(file), ..parse(path, text)? }),
-        ["gpus", _] => File::Gpus(parse(path, text)?),
-        ["rules", area, file] => File::Rule(Rule { id: id(file), area: (*area).to_owned(), ..parse(path, text)? }),
+    match parts.as_slice() {
+        ["sources.toml"] => {
+            for source in F::parse::<Sources>(path, text)?.source {
+                if let Some(twice) = matrix.sources.insert(source.id.clone(), source) {
+                    return Err(Problem {
+                        file: path.to_owned(),
+                        place: text.rfind(&format!("id = \"{}\"", twice.id)).map(|at| place(text, at)),
+                        message: format!("the source `{}` stands here twice", twice.id),
+                    });
+                }
+            }
+        }
+        ["systems", file] => matrix.systems.push(System { id: id(file), ..F::parse(path, text)? }),
+        ["topics", file] => matrix.topics.push(Topic { id: id(file), ..F::parse(path, text)? }),
+        ["products", file] => matrix.products.push(Product { id: id(file), ..F::parse(path, text)? }),
+        ["gpus", _] => matrix.gpus.push(F::parse(path, text)?),
+        ["rules", area, file] => {
+            matrix.rules.push(Rule { id: id(file), area: (*area).to_owned(), ..F::parse(path, text)? });
+        }
         _ => {
             return Err(Problem {
                 file: path.to_owned(),
@@ -115,38 +120,8 @@ fn read(path: &str, text: &str) -> Result<File, Problem> {
                     .to_owned(),
             });
         }
-    })
-}
-
-fn add(matrix: &mut Matrix, file: File, path: &str, text: &str) -> Result<(), Problem> {
-    match file {
-        File::Sources(sources) => {
-            for source in sources {
-                let twice = Problem {
-                    file: path.to_owned(),
-                    place: text.find(&format!("id = \"{}\"", source.id)).map(|at| place(text, at)),
-                    message: format!("the source `{}` stands here twice", source.id),
-                };
-                if matrix.sources.insert(source.id.clone(), source).is_some() {
-                    return Err(twice);
-                }
-            }
-        }
-        File::System(system) => matrix.systems.push(system),
-        File::Topic(topic) => matrix.topics.push(topic),
-        File::Product(product) => matrix.products.push(product),
-        File::Gpus(gpus) => matrix.gpus.push(gpus),
-        File::Rule(rule) => matrix.rules.push(rule),
     }
     Ok(())
-}
-
-fn parse<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, Problem> {
-    toml::from_str(text).map_err(|error| Problem {
-        file: path.to_owned(),
-        place: error.span().map(|span| place(text, span.start)),
-        message: error.message().to_owned(),
-    })
 }
 
 /// Line and column of an offset, from 1; columns count characters.
@@ -158,23 +133,25 @@ pub(super) fn place(text: &str, offset: usize) -> (usize, usize) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn problem(path: &str, text: &str) -> String {
         let source = "[[source]]\nid = \"documents\"\ntitle = \"D\"\ndate = \"2026\"\nbasis = \"documented\"\n";
         let files = [("sources.toml".to_owned(), source), (path.to_owned(), text)];
-        load(files).unwrap_err()[0].to_string()
+        load(&files).unwrap_err()[0].to_string()
     }
 
     const HEAD: &str = "name = \"X\"\nvendor = \"x\"\ntables = [\"apis\"]\norder = 1\nexists-on = [\"linux\"]\n";
 
     #[test]
-    fn the_embedded_matrix_is_sound() {
-        let problems = embedded().err().unwrap_or_default();
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert!(lines.is_empty(), "{}", lines.join("\n"));
+    fn the_matrix_is_sound_and_embedded_as_it_stands_in_its_folder() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/matrix"));
+        let written = crate::input::matrix(Some(folder)).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(format!("{written:?}") == format!("{:?}", embedded().unwrap()), "the same by TOML and by JSON");
     }
 
     #[test]

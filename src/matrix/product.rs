@@ -1,8 +1,9 @@
 //! What has releases, and what can be installed of each.
 
+use std::collections::BTreeMap;
+
 use accelprobe_probes::version::{Range, Version};
 use serde::Deserialize;
-use toml::Spanned;
 
 /// Something with releases.
 #[derive(Debug, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Product {
     #[serde(default)]
     pub keys: Vec<String>,
     /// Where the list comes from.
-    pub source: Spanned<String>,
+    pub source: String,
     /// Its releases, oldest first.
     pub release: Vec<Release>,
     /// What can be installed of it, the better builds of a release first.
@@ -33,12 +34,12 @@ pub struct Product {
 impl Product {
     /// The newest release that the matrix knows: beyond it nothing is known.
     pub fn horizon(&self) -> Option<&Version> {
-        self.release.last().map(|release| release.version.as_ref())
+        self.release.last().map(|release| &release.version)
     }
 
     /// A release by its number.
     pub fn release(&self, version: &Version) -> Option<&Release> {
-        self.release.iter().find(|release| release.version.get_ref() == version)
+        self.release.iter().find(|release| release.version == *version)
     }
 
     /// The builds that there are of a release.
@@ -57,13 +58,16 @@ impl Product {
 #[serde(deny_unknown_fields)]
 pub struct Release {
     /// Its version.
-    pub version: Spanned<Version>,
+    pub version: Version,
     /// Its date, as exact as it is known.
     pub date: Option<String>,
     /// The Pythons that it is for.
     pub python: Option<Range>,
     /// Of an NVIDIA driver, the newest CUDA that it speaks.
     pub cuda: Option<Version>,
+    /// The releases of other packages that belong to it, by name.
+    #[serde(default)]
+    pub beside: BTreeMap<String, Version>,
     /// What else is to be known of it.
     pub note: Option<String>,
 }

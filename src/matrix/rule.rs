@@ -1,7 +1,6 @@
 //! Rules on facts.
 
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 use super::Remedy;
 use super::condition::Conditions;
@@ -30,7 +29,7 @@ pub struct Rule {
     /// What to do.
     pub remedy: Remedy,
     /// The sources.
-    pub sources: Vec<Spanned<String>>,
+    pub sources: Vec<String>,
     /// Rules whose findings are the cause of this one's: where one of them has a finding, this one's is told as its
     /// consequence; of packages and environments, where it has one about the same.
     #[serde(default, rename = "caused-by")]

@@ -2,7 +2,6 @@
 
 use accelprobe_probes::version::Range;
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 use super::condition::Conditions;
 use super::{Edition, Environment, Remedy, Table, Verdict};
@@ -44,9 +43,22 @@ pub struct System {
     /// What newer sources say about the claims of the documents.
     #[serde(default)]
     pub newer: Vec<Newer>,
-    /// How to set it up, special cases first.
+    /// What has to be done before it can be set up, special cases first.
     #[serde(default)]
     pub setup: Vec<Setup>,
+    /// The rules whose findings say why it does not work: what needs it is broken by them.
+    #[serde(default)]
+    pub explained_by: Vec<String>,
+}
+
+impl System {
+    /// The claims of the documents that it holds.
+    pub fn claims(&self) -> impl Iterator<Item = &String> {
+        let support = self.support.iter().flat_map(|support| &support.claims);
+        let hardware = self.hardware.iter().flat_map(|hardware| &hardware.claims);
+        let format = self.format.iter().flat_map(|format| &format.claims);
+        support.chain(hardware).chain(format).chain(self.note.iter().flat_map(|note| &note.claims))
+    }
 }
 
 /// One statement: in this environment, for these versions, this verdict.
@@ -54,11 +66,11 @@ pub struct System {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Support {
     /// Rule id, unique over the matrix; it never changes.
-    pub id: Spanned<String>,
+    pub id: String,
     /// Where.
     pub environment: Environment,
     /// For which versions of the system; all where none are named.
-    pub versions: Option<Spanned<Range>>,
+    pub versions: Option<Range>,
     /// For which use alone: `gpu`, `cpu`, or another system's id.
     pub part: Option<String>,
     /// What the documents say; nothing where they are silent.
@@ -76,10 +88,10 @@ pub struct Support {
     pub code: Option<String>,
     /// The claims of the documents that this encodes.
     #[serde(default)]
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
     /// The sources behind `current`.
     #[serde(default)]
-    pub sources: Vec<Spanned<String>>,
+    pub sources: Vec<String>,
     /// What to do instead.
     pub remedy: Option<Remedy>,
 }
@@ -120,7 +132,7 @@ pub struct Hardware {
     pub vendors: Vec<String>,
     /// The documents' claims.
     #[serde(default)]
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
 }
 
 /// Model formats that a system takes.
@@ -135,7 +147,7 @@ pub struct Format {
     pub environment: Option<Environment>,
     /// The documents' claims.
     #[serde(default)]
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
 }
 
 /// Something else that is said.
@@ -152,7 +164,7 @@ pub struct Note {
     pub environment: Option<Environment>,
     /// The documents' claims.
     #[serde(default)]
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
 }
 
 /// What kind of statement a note is.
@@ -190,17 +202,17 @@ pub enum Column {
 #[serde(deny_unknown_fields)]
 pub struct Newer {
     /// Its id.
-    pub id: Spanned<String>,
+    pub id: String,
     /// How it stands to the claims.
     pub relation: Relation,
     /// The claims, wherever in the matrix they stand.
-    pub claims: Vec<Spanned<String>>,
+    pub claims: Vec<String>,
     /// What it says.
     pub text: String,
     /// The version or date from which it holds.
     pub since: Option<String>,
     /// Where it says so.
-    pub source: Spanned<String>,
+    pub source: String,
 }
 
 /// How a newer statement stands to the documents.
@@ -217,10 +229,10 @@ pub enum Relation {
 
 /// How to set a system up, where the conditions hold.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Setup {
     /// Rule id.
-    pub id: Spanned<String>,
+    pub id: String,
     /// The machine it is for; the first row of a system whose conditions hold is taken.
     pub when: Conditions,
     /// What one gets.
@@ -230,9 +242,14 @@ pub struct Setup {
     /// Commands that can be pasted.
     #[serde(default)]
     pub commands: Vec<String>,
+    /// Of what has to be done first: the finding's code where somebody wants the system.
+    pub code: Option<String>,
+    /// Rules whose findings are the cause of that: beside one of them a want is no finding of its own.
+    #[serde(default)]
+    pub caused_by: Vec<String>,
     /// The sources.
     #[serde(default)]
-    pub sources: Vec<Spanned<String>>,
+    pub sources: Vec<String>,
 }
 
 /// What a set-up gives.

@@ -216,6 +216,7 @@ fn environments(view: &mut View, diagnosis: &Diagnosis) {
         let head = Span::new(&environment.path, Tone::Strong);
         let kind = match environment.kind.as_str() {
             "none" => format!(" ({})", environment.role),
+            "unknown" => environment.python.as_ref().map(|python| format!(" (Python {python})")).unwrap_or_default(),
             kind => format!(" ({kind}{role}{python})"),
         };
         let kind = Span::new(kind, Tone::Quiet);

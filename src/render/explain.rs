@@ -1,7 +1,6 @@
 //! One rule, finding code, statement, system or topic, with its rows and sources.
 
 use accelprobe_probes::ladder::State;
-use toml::Spanned;
 
 use super::{Block, Span, Tone, View};
 use crate::matrix::{Matrix, Newer, Note, Relation, Rule, Support, System, Topic};
@@ -19,12 +18,12 @@ pub fn view(matrix: &Matrix, name: &str) -> Option<View> {
         explain_rule(&mut view, matrix, rule);
     }
     for system in &matrix.systems {
-        let named = |support: &&Support| support.id.get_ref() == name || support.code.as_deref() == Some(name);
+        let named = |support: &&Support| support.id == name || support.code.as_deref() == Some(name);
         for support in system.support.iter().filter(named) {
             view.heading(2, format!("{} on {}", system.name, support.environment.title()));
             statement(&mut view, matrix, support);
         }
-        for setup in system.setup.iter().filter(|setup| setup.id.get_ref() == name) {
+        for setup in system.setup.iter().filter(|setup| setup.id == name) {
             view.heading(2, format!("Setting up {}", system.name));
             let when: Vec<String> = setup.when.0.iter().map(ToString::to_string).collect();
             view.text(2, format!("Where {}:", when.join(" and ")));
@@ -70,9 +69,9 @@ pub fn names(matrix: &Matrix) -> Vec<&str> {
     names.extend(matrix.topics.iter().map(|topic| topic.id.as_str()));
     names.extend(matrix.rules.iter().flat_map(|rule| [rule.id.as_str(), rule.code.as_str()]));
     for system in &matrix.systems {
-        names.extend(system.support.iter().map(|support| support.id.get_ref().as_str()));
+        names.extend(system.support.iter().map(|support| support.id.as_str()));
         names.extend(system.support.iter().filter_map(|support| support.code.as_deref()));
-        names.extend(system.setup.iter().map(|setup| setup.id.get_ref().as_str()));
+        names.extend(system.setup.iter().map(|setup| setup.id.as_str()));
     }
     names.sort_unstable();
     names.dedup();
@@ -126,20 +125,20 @@ fn explain_rule(view: &mut View, matrix: &Matrix, rule: &Rule) {
 
 fn statement(view: &mut View, matrix: &Matrix, support: &Support) {
     let part = support.part.as_ref().map(|part| format!(", {part}")).unwrap_or_default();
-    let versions = support.versions.as_ref().map(|range| format!(", {}", range.get_ref())).unwrap_or_default();
+    let versions = support.versions.as_ref().map(|range| format!(", {range}")).unwrap_or_default();
     let documents = support.documents.map_or("silent", |verdict| verdict.word());
     let place = format!("{}{part}{versions}", support.environment.title());
     let mut spans = vec![Span::plain(format!("documents: {documents}; current: {}", support.current.word()))];
     for note in [&support.note, &support.current_note].into_iter().flatten() {
         spans.push(Span::plain(format!("; {note}")));
     }
-    spans.push(Span::new(format!("  ({})", support.id.get_ref()), Tone::Quiet));
+    spans.push(Span::new(format!("  ({})", support.id), Tone::Quiet));
     view.blocks.push(Block::Entry(16, Span::new(place, Tone::Strong), spans));
     if let Some(remedy) = &support.remedy {
         view.text(4, format!("do: {}", remedy.text));
         remedy.commands.iter().for_each(|command| view.command(command));
     }
-    let claims = support.claims.iter().map(|claim| claim.get_ref().as_str()).collect::<Vec<_>>();
+    let claims = support.claims.iter().map(String::as_str).collect::<Vec<_>>();
     if !claims.is_empty() {
         view.blocks.push(Block::Text(
             4,
@@ -163,20 +162,20 @@ fn newer(view: &mut View, matrix: &Matrix, newer: &[Newer]) {
             Relation::Refines => "adds",
             Relation::Contradicts => "contradicts",
         };
-        let claims: Vec<&str> = statement.claims.iter().map(|claim| claim.get_ref().as_str()).collect();
+        let claims: Vec<&str> = statement.claims.iter().map(String::as_str).collect();
         let since = statement.since.as_ref().map(|since| format!(" Since {since}.")).unwrap_or_default();
-        let source = matrix.sources.get(statement.source.get_ref());
+        let source = matrix.sources.get(&statement.source);
         let source = source.map(|source| format!(" ({}, {})", source.title, source.date)).unwrap_or_default();
         let spans = vec![
             Span::plain(format!("{}{since}", statement.text)),
-            Span::new(format!("{source} [{}: {}]", statement.id.get_ref(), claims.join(", ")), Tone::Quiet),
+            Span::new(format!("{source} [{}: {}]", statement.id, claims.join(", ")), Tone::Quiet),
         ];
         view.blocks.push(Block::Entry(16, Span::new(relation, Tone::Strong), spans));
     }
 }
 
-fn sources(view: &mut View, matrix: &Matrix, ids: &[Spanned<String>]) {
-    for source in ids.iter().filter_map(|id| matrix.sources.get(id.get_ref())) {
+fn sources(view: &mut View, matrix: &Matrix, ids: &[String]) {
+    for source in ids.iter().filter_map(|id| matrix.sources.get(id)) {
         let url = source.url.as_ref().map(|url| format!(", {url}")).unwrap_or_default();
         view.blocks.push(Block::Text(
             4,

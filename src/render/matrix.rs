@@ -1,7 +1,6 @@
 //! The comparison tables: renderings of the systems' statements. A cell that newer sources contradict has a footnote.
 
 use serde::Serialize;
-use toml::Spanned;
 
 use super::{Block, Span, Tone, View};
 use crate::matrix::{Column, Edition, Environment, Matrix, Newer, Note, Relation, Support, System, Table, Verdict};
@@ -166,8 +165,7 @@ impl<'a> Builder<'a> {
             .filter(|support| support.environment == environment)
             .filter(|support| support.is_general() || (parts && support.documents.is_some()))
             .collect();
-        let newest =
-            |support: &&&Support| support.versions.as_ref().is_none_or(|range| range.get_ref().is_open_above());
+        let newest = |support: &&&Support| support.versions.as_ref().is_none_or(|range| range.is_open_above());
         let general = || here.iter().filter(|support| support.is_general());
         // Where the system as a whole has no statement, its parts together speak for it.
         let parts_verdict = || {
@@ -239,7 +237,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The footnotes of a cell with a verdict: in the current edition the verdict itself is the newest statement's.
-    fn marks(&mut self, claims: impl Iterator<Item = &'a [Spanned<String>]>) -> Vec<usize> {
+    fn marks(&mut self, claims: impl Iterator<Item = &'a [String]>) -> Vec<usize> {
         match self.edition {
             Edition::Current => Vec::new(),
             Edition::Documents => self.refuted(claims),
@@ -247,13 +245,13 @@ impl<'a> Builder<'a> {
     }
 
     /// The numbers of the footnotes about these claims; a new one where a newer statement contradicts them.
-    fn refuted(&mut self, claims: impl Iterator<Item = &'a [Spanned<String>]>) -> Vec<usize> {
+    fn refuted(&mut self, claims: impl Iterator<Item = &'a [String]>) -> Vec<usize> {
         let mut numbers = Vec::new();
         for claims in claims {
             for newer in self.matrix.newer_about(claims).filter(|newer| newer.relation == Relation::Contradicts) {
                 let known = self.footnotes.iter().position(|(known, _)| std::ptr::eq(*known, newer));
                 let place = known.unwrap_or_else(|| {
-                    let source = self.matrix.sources.get(newer.source.get_ref());
+                    let source = self.matrix.sources.get(&newer.source);
                     let footnote = Footnote {
                         number: self.footnotes.len() + 1,
                         text: newer.text.clone(),

@@ -126,7 +126,7 @@ proptest! {
         _ = text.parse::<Range>();
         _ = Spec::parse(&text).map_err(|mistake| mistake.to_string());
         _ = Recording::parse(&text);
-        _ = accelprobe::input::parse(&text);
+        _ = accelprobe::input::parse(&text, "text");
         for magic in [&b"\x7fELF\x02\x01\x01"[..], b"MZ", b""] {
             let image = [magic, &bytes].concat();
             _ = Image::read(image.as_slice(), image.len() as u64);

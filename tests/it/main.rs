@@ -13,6 +13,7 @@
 
 mod cases;
 mod cli;
+mod descriptions;
 mod devices;
 mod generated;
 mod golden;

@@ -19,7 +19,7 @@ fn expected_claims() -> BTreeSet<String> {
 #[test]
 fn all_152_claims_of_the_documents_are_encoded_once() {
     let matrix = matrix();
-    let encoded: Vec<&str> = matrix.claims().map(|claim| claim.get_ref().as_str()).collect();
+    let encoded: Vec<&str> = matrix.claims().map(String::as_str).collect();
     assert_eq!(encoded.len(), 152, "each claim in one place");
     let encoded: BTreeSet<String> = encoded.into_iter().map(str::to_owned).collect();
     assert_eq!(encoded, expected_claims());
@@ -28,12 +28,12 @@ fn all_152_claims_of_the_documents_are_encoded_once() {
 #[test]
 fn all_72_newer_findings_stand_beside_their_claims() {
     let matrix = matrix();
-    let ids: BTreeSet<String> = matrix.newer().map(|newer| newer.id.get_ref().clone()).collect();
+    let ids: BTreeSet<String> = matrix.newer().map(|newer| newer.id.clone()).collect();
     assert_eq!(ids, (1..=72).map(|number| format!("U{number:03}")).collect());
     let known = expected_claims();
     for newer in matrix.newer() {
         assert!(!newer.claims.is_empty());
-        assert!(newer.claims.iter().all(|claim| known.contains(claim.get_ref())), "{}", newer.id.get_ref());
+        assert!(newer.claims.iter().all(|claim| known.contains(claim)), "{}", newer.id);
     }
 }
 
@@ -49,7 +49,7 @@ fn the_claims_are_those_of_the_facts() {
     let matrix = matrix();
     for finding in upstream["finding"].as_array().unwrap() {
         let id = finding["id"].as_str().unwrap();
-        let newer = matrix.newer().find(|newer| newer.id.get_ref() == id).unwrap();
+        let newer = matrix.newer().find(|newer| newer.id == id).unwrap();
         let relation = match newer.relation {
             Relation::Agrees => "agrees",
             Relation::Refines => "refines",
@@ -58,7 +58,7 @@ fn the_claims_are_those_of_the_facts() {
         assert_eq!(relation, finding["relation"].as_str().unwrap(), "{id}");
         let claims: BTreeSet<&str> =
             finding["claims"].as_array().unwrap().iter().filter_map(|claim| claim.as_str()).collect();
-        assert_eq!(newer.claims.iter().map(|claim| claim.get_ref().as_str()).collect::<BTreeSet<_>>(), claims, "{id}");
+        assert_eq!(newer.claims.iter().map(String::as_str).collect::<BTreeSet<_>>(), claims, "{id}");
     }
 }
 
@@ -67,13 +67,12 @@ fn every_source_is_cited() {
     let matrix = matrix();
     let mut cited: BTreeSet<&str> = BTreeSet::from(["documents"]);
     for system in &matrix.systems {
-        cited
-            .extend(system.support.iter().flat_map(|support| &support.sources).map(|source| source.get_ref().as_str()));
-        cited.extend(system.setup.iter().flat_map(|setup| &setup.sources).map(|source| source.get_ref().as_str()));
+        cited.extend(system.support.iter().flat_map(|support| &support.sources).map(String::as_str));
+        cited.extend(system.setup.iter().flat_map(|setup| &setup.sources).map(String::as_str));
     }
-    cited.extend(matrix.newer().map(|newer| newer.source.get_ref().as_str()));
-    cited.extend(matrix.rules.iter().flat_map(|rule| &rule.sources).map(|source| source.get_ref().as_str()));
-    cited.extend(matrix.products.iter().map(|product| product.source.get_ref().as_str()));
+    cited.extend(matrix.newer().map(|newer| newer.source.as_str()));
+    cited.extend(matrix.rules.iter().flat_map(|rule| &rule.sources).map(String::as_str));
+    cited.extend(matrix.products.iter().map(|product| product.source.as_str()));
     let builds = matrix.products.iter().flat_map(|product| &product.build).flat_map(|build| &build.sources);
     let gpus = matrix.gpus.iter().flat_map(|gpus| &gpus.family).flat_map(|family| &family.sources);
     cited.extend(builds.chain(gpus).map(String::as_str));
@@ -128,7 +127,7 @@ fn the_documents_win_by_default_and_the_newest_statement_on_request() {
     let matrix = matrix();
     let system = |id: &str| matrix.system(id).unwrap();
     let verdict = |id: &str, statement: &str, edition| {
-        let support = system(id).support.iter().find(|support| support.id.get_ref() == statement);
+        let support = system(id).support.iter().find(|support| support.id == statement);
         support.unwrap_or_else(|| panic!("{statement}")).verdict(edition)
     };
     assert_eq!(verdict("rocm", "rocm-wsl2", Edition::Documents), Verdict::Unsupported);

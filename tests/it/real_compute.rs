@@ -106,7 +106,7 @@ fn diagnosed(fault: &str) -> Option<Value> {
         folder: folder.0.clone(),
     });
     let shared: Arc<dyn Host> = host.clone();
-    let report = accelprobe_probes::collect(&shared, Duration::from_secs(20), false, |name| name != "vulkan");
+    let report = accelprobe_probes::collect(&shared, Duration::from_secs(20), |name| name != "vulkan");
     host.live.finish();
     let diagnosis = judge(report, &matrix::embedded().unwrap(), &Asked::default()).unwrap();
     Some(serde_json::to_value(&diagnosis).unwrap())

@@ -40,7 +40,7 @@ fn the_check_finds_what_is_wrong() {
 }
 
 /// The part of JSON Schema 2020-12 that our schema uses; any other keyword fails the test.
-fn check(root: &Value, schema: &Value, value: &Value, place: &str, problems: &mut Vec<String>) {
+pub fn check(root: &Value, schema: &Value, value: &Value, place: &str, problems: &mut Vec<String>) {
     let Some(keywords) = schema.as_object() else {
         if *schema == Value::Bool(false) {
             problems.push(format!("{place}: not allowed"));

@@ -1,6 +1,6 @@
 //! How a library stands of which there are several copies: as its best one.
 
-use crate::fact::{Fact, Key, Report, Subject, Value};
+use crate::fact::{Fact, Key, Origin, Report, Subject, Value};
 use crate::host::Missing;
 use crate::ladder::{Climb, Rung, State};
 use crate::python::ENVIRONMENT_ROLE;
@@ -39,6 +39,11 @@ pub(crate) fn best<'a>(report: &Report, copies: &[(&'a str, &'a Fact)], taken: &
         .find(|(path, _)| *path == taken)
         .or_else(|| answered().find(|(path, _)| within(path)))
         .or_else(|| answered().rev().max_by_key(|(_, version)| *version))
+}
+
+/// Whether somebody said which version a copy is, so that nothing is known of its file.
+pub(crate) fn is_given(copies: &[(&str, &Fact)], path: &str) -> bool {
+    copies.iter().any(|(known, fact)| *known == path && matches!(fact.origin, Origin::Given(_)))
 }
 
 /// How a library stands of which no copy told its version.

@@ -2,7 +2,7 @@
 
 use super::{
     CUDA_COMPUTE, CUDA_DEVICE, CUDA_DRIVER_API, CUDA_LIBRARY, CUDA_RUNTIME, CUDA_STATUS, CUDA_TOOLKIT,
-    CUDA_VISIBLE_DEVICES, NVCC,
+    CUDA_VISIBLE_DEVICES, LOADER_TAKES, NVCC,
 };
 use crate::compute;
 use crate::fact::{Report, Subject, Value};
@@ -59,6 +59,10 @@ pub(super) fn climb(report: &Report) -> Climb {
             (None, Some(false)) => Climb::new(State::NotInstalled, Rung::Bus, "no NVIDIA GPU on the bus"),
             (None, None) => Climb::none(State::Unknown, "neither the bus nor the driver could be asked"),
         },
+        "" if on_bus == Some(false) && report.all("nvidia-kernel-driver").next().is_none() => {
+            Climb::new(State::NotInstalled, Rung::Bus, "no NVIDIA GPU on the bus")
+        }
+        "" if on_bus == Some(true) && hidden(report).is_some() => masked(report),
         _ => Climb::none(State::Unknown, "whether the NVIDIA kernel driver is loaded is not known"),
     };
     climb
@@ -73,6 +77,11 @@ pub(super) fn climb(report: &Report) -> Climb {
 const NVIDIA_LIBRARY: &str = "nvidia-library";
 
 fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
+    let sought = report.all(LOADER_TAKES.name).next().is_some_and(|taken| taken.value.is_err());
+    if report.all(CUDA_STATUS.name).next().is_none() && !sought {
+        let unknown = "the NVIDIA driver is here; whether CUDA starts with it was not asked";
+        return hidden(report).unwrap_or_else(|| Climb::none(State::Unknown, unknown));
+    }
     let Some(library) = library else {
         return Climb::new(State::Broken, Rung::Library, "the NVIDIA kernel driver is ready, and libcuda is not found");
     };
@@ -114,14 +123,34 @@ fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
     };
     let visible = visible.filter(hides);
     match (status.as_str(), visible) {
-        ("working" | "no-device", Some(visible)) => Climb::new(
-            State::Masked,
-            Rung::Enumerate,
-            format!("CUDA_VISIBLE_DEVICES is \"{visible}\", which leaves no device"),
-        ),
+        ("working" | "no-device", Some(_)) => masked(report),
         ("working" | "no-device", None) => {
             Climb::new(State::Broken, Rung::Initialise, "cuInit finds no device (CUDA error 100)")
         }
         (other, _) => Climb::new(State::Broken, Rung::Initialise, format!("cuInit of {library} answers: {other}")),
+    }
+}
+
+fn masked(report: &Report) -> Climb {
+    let visible = report.text(CUDA_VISIBLE_DEVICES.name);
+    let detail = format!("CUDA_VISIBLE_DEVICES is \"{visible}\", which leaves no device");
+    Climb::new(State::Masked, Rung::Enumerate, detail)
+}
+
+/// Masked, where the variable leaves none of the NVIDIA GPUs that somebody named, although nobody asked CUDA.
+fn hidden(report: &Report) -> Option<Climb> {
+    let Some(Value::Text(visible)) = report.host(CUDA_VISIBLE_DEVICES.name) else { return None };
+    let of_nvidia = |subject: &&&Subject| report.about(subject, "device-vendor") == Some(&Value::from("nvidia"));
+    let cards = report.subjects("device-name").iter().filter(of_nvidia).count();
+    leaves_none(visible, cards).then(|| masked(report))
+}
+
+/// Whether a list of visible devices leaves none of so many; where their number is not known, whether it leaves none at all.
+/// The list ends at its first wrong entry. What is no number may be right.
+fn leaves_none(visible: &str, cards: usize) -> bool {
+    let first = visible.split(',').next().unwrap_or_default().trim();
+    match first.parse::<usize>() {
+        Ok(index) => cards > 0 && index >= cards,
+        Err(_) => first.is_empty() || first.starts_with('-'),
     }
 }

@@ -9,10 +9,9 @@ use super::{CUDA_RUNTIME_COPY, CUDA_RUNTIME_SAYS, PROBE, dotted};
 use crate::copies::join;
 use crate::fact::{Fact, Subject, version};
 use crate::host::{Host, Missing, Query, Question};
-use crate::manifest;
 use crate::nvidia_driver::{Kernel, kernel};
+use crate::parallel;
 use crate::python::environments::environments;
-use crate::python::packages::packages;
 
 /// A package, and its library on Linux and on Windows. The packages for CUDA 11 and 12 share their folder.
 const RUNTIMES: &[(&str, &str, &str)] = &[
@@ -33,9 +32,8 @@ pub(super) fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut paths = Vec::new();
     for environment in environments(host) {
-        let installed = packages(host, &environment);
         for (name, linux, windows) in RUNTIMES {
-            let Some(package) = installed.get(*name) else { continue };
+            let Some(package) = environment.packages.get(*name) else { continue };
             let path = join(host, &package.site, if host.is_windows() { windows } else { linux });
             let origin = Question::Node(path.clone());
             if let (Some(number), Ok(_)) = (&package.version, host.ask(&origin)) {
@@ -46,7 +44,7 @@ pub(super) fn ask(host: &dyn Host) -> Vec<Fact> {
     }
     let ready = kernel(host) == Kernel::Ready;
     paths.retain(|(_, is_old)| ready || !(*is_old || host.is_windows()));
-    facts.extend(manifest::each(&paths, |(path, _)| vec![ask_copy(host, path)]));
+    facts.extend(parallel::facts(host, &paths, |(path, _)| vec![ask_copy(host, path)]));
     facts
 }
 

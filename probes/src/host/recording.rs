@@ -71,7 +71,7 @@ impl Recording {
         let mut recording = Recording { format: FORMAT, host, made: made.to_owned(), ..Recording::default() };
         for (question, answer) in heard {
             match recording.section_mut(&question) {
-                Some(section) => _ = section.insert(question.text(), Recorded(answer)),
+                Some(section) => _ = section.insert(question.text().into_owned(), Recorded(answer)),
                 None => recording.system = answer.unwrap_or_default(),
             }
         }
@@ -138,8 +138,12 @@ impl Host for Recording {
         };
         match self.section(question) {
             None => Ok(self.system.clone()),
-            Some(section) => section.get(&question.text()).map_or(Err(otherwise), |found| found.0.clone()),
+            Some(section) => section.get(&*question.text()).map_or(Err(otherwise), |found| found.0.clone()),
         }
+    }
+
+    fn answers_at_once(&self) -> bool {
+        true
     }
 }
 

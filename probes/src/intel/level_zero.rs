@@ -8,6 +8,7 @@ use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::manifest::{self, Driver, HARDWARE, NO_DEVICE, SOFTWARE};
 use crate::nvidia_driver::file_version;
+use crate::parallel;
 
 pub(super) static LEVEL_ZERO_LOADER: Key =
     Key::new("level-zero-loader", Kind::Text, Scope::Host, "Path of the Level Zero loader that programs would get.");
@@ -104,7 +105,7 @@ pub(super) fn ask(host: &dyn Host, gpu: bool) -> Vec<Fact> {
         facts.extend(ask_one(host, &loader, &loader, Vec::new(), false));
         return facts;
     }
-    facts.extend(manifest::each(&drivers, |driver| {
+    facts.extend(parallel::facts(host, &drivers, |driver| {
         let subject = || Subject::Icd(format!("level-zero:{}", driver.manifest));
         let image = Question::Image(driver.manifest.clone());
         match driver.loadable(host) {

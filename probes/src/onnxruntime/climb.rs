@@ -3,6 +3,7 @@
 use super::providers::{ACCELERATED, Accelerated, PACKAGE_VERSION, PROVIDER, TO_PRELOAD, WANTS_FIRST};
 use super::{COMPUTE, LIBRARY, PACKAGE, PROVIDERS, VERSION};
 use crate::fact::{Report, Subject, Value};
+use crate::framework::first_package;
 use crate::host::Missing;
 use crate::ladder::{Climb, Rung, State};
 
@@ -40,12 +41,9 @@ fn path_of(library: &Subject) -> &str {
 
 /// Where no library was found there may still be a package: older ones have it inside their Python module.
 fn without_library(report: &Report, windows: Option<&Subject>) -> Climb {
-    let package = report.subjects("package-build").into_iter().find(
-        |subject| matches!(subject, Subject::Package { name, .. } if super::PACKAGES.iter().any(|(ours, _)| ours == name)),
-    );
-    if let Some(Subject::Package { environment, name }) = package {
-        let version = package.and_then(|package| report.about(package, "package-version"));
-        let detail = format!("{name} in {environment} has no library of its own that could be asked");
+    let ours = |name: &str| super::PACKAGES.iter().any(|(ours, _)| *ours == name);
+    if let Some((package, version)) = first_package(report, ours) {
+        let detail = format!("{package}: no library of its own that could be asked");
         return Climb::none(State::Unknown, detail).with("package", version);
     }
     let system = report.all(LIBRARY.name).find_map(|fact| fact.value.as_ref().err());

@@ -8,6 +8,9 @@
 mod layout;
 mod places;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::installer::Installer;
 use super::packages::Package;
 use super::{LIBRARY_ENVIRONMENT, LIBRARY_INSTALL, LIBRARY_INTERPRETER};
@@ -33,6 +36,8 @@ pub(crate) struct Environment {
     pub sites: Vec<String>,
     /// What installs packages into it.
     pub installer: Installer,
+    /// Its packages by name.
+    pub packages: BTreeMap<String, Package>,
 }
 
 /// How an environment came to be looked at.
@@ -86,7 +91,14 @@ impl Environment {
 const MOST: usize = 64;
 
 /// All environments, the active one first, each once.
-pub(crate) fn environments(host: &dyn Host) -> Vec<Environment> {
+pub(crate) fn environments(host: &dyn Host) -> Vec<Arc<Environment>> {
+    match host.notes() {
+        Some(notes) => notes.environments.get_or_init(|| find(host)).clone(),
+        None => find(host),
+    }
+}
+
+fn find(host: &dyn Host) -> Vec<Arc<Environment>> {
     let places = Places { host, windows: host.is_windows() };
     let mut found: Vec<Environment> = Vec::new();
     for candidate in places.candidates() {
@@ -110,7 +122,7 @@ pub(crate) fn environments(host: &dyn Host) -> Vec<Environment> {
         }
     }
     found.sort_by_key(|environment| environment.role != Role::Active);
-    found
+    found.into_iter().map(Arc::new).collect()
 }
 
 /// A place where an environment may be.
@@ -138,8 +150,8 @@ struct Places<'a> {
 impl Places<'_> {
     fn join(&self, folder: &str, rest: &str) -> String {
         match self.windows {
-            true => format!(r"{}\{}", folder.trim_end_matches('\\'), rest.replace('/', r"\")),
-            false => format!("{}/{rest}", folder.trim_end_matches('/')),
+            true => [folder.trim_end_matches('\\'), r"\", &rest.replace('/', r"\")].concat(),
+            false => [folder.trim_end_matches('/'), "/", rest].concat(),
         }
     }
 

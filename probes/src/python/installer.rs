@@ -35,7 +35,7 @@ impl Installer {
 }
 
 /// A word in quotes where a shell would take it apart.
-pub(crate) fn quoted(path: &str, windows: bool) -> String {
+pub fn quoted(path: &str, windows: bool) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+~@:%,=".contains(c) || (windows && c == '\\');
     if path.chars().all(plain) {
         return path.to_owned();

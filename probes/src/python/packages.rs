@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use super::environments::Environment;
 use super::requirement::Requirement;
 use crate::host::{Host, Missing, Question};
 
@@ -24,11 +23,11 @@ pub(crate) struct Package {
     pub metadata: String,
 }
 
-/// All packages of an environment by name. Of two copies the one that Python finds first counts.
-pub(crate) fn packages(host: &dyn Host, environment: &Environment) -> BTreeMap<String, Package> {
+/// All packages of an environment's folders by name. Of two copies the one that Python finds first counts.
+pub(crate) fn packages(host: &dyn Host, sites: &[String]) -> BTreeMap<String, Package> {
     let separator = if host.is_windows() { '\\' } else { '/' };
     let mut found: BTreeMap<String, Package> = BTreeMap::new();
-    for site in &environment.sites {
+    for site in sites {
         for entry in host.list(site) {
             let Some((name, version)) = name_and_version(&entry) else { continue };
             let metadata = format!("{site}{separator}{entry}");

@@ -10,7 +10,9 @@ use crate::host::Missing;
 use crate::ladder::{self, Climb, Rung, State};
 
 pub(super) fn climb(report: &Report) -> Climb {
+    let asked = || report.all(HSA_STATUS.name).chain(report.all(HIP_STATUS.name)).next().is_some();
     let climb = match report.text("environment") {
+        _ if report.host(HIDDEN_BY.name).is_some() && !asked() => masked(report),
         "windows" => on_windows(report),
         _ => on_linux(report),
     };
@@ -24,6 +26,11 @@ pub(super) fn climb(report: &Report) -> Climb {
 /// The library that a detail names: HIP, or HSA where there is no HIP.
 fn library(report: &Report) -> Option<String> {
     report.host(HIP_LIBRARY.name).or_else(|| report.host(HSA_LIBRARY.name)).map(Value::to_string)
+}
+
+/// Whether a library is known not to be here.
+fn is_absent(report: &Report, library: &Key) -> bool {
+    report.all(library.name).any(|fact| fact.value == Err(Missing::NotFound))
 }
 
 /// Whether the hardware shows a GPU of AMD.
@@ -61,6 +68,9 @@ fn on_linux(report: &Report) -> Climb {
     let missing = match report.all(ROCM_KERNEL.name).next().map(|fact| &fact.value) {
         Some(Ok(_)) => None,
         Some(Err(missing)) => Some(missing.to_string()),
+        None if is_absent(report, &HIP_LIBRARY) && is_absent(report, &HSA_LIBRARY) => {
+            return Climb::new(State::NotInstalled, Rung::Library, "no ROCm is installed");
+        }
         None => Some("not asked".to_owned()),
     };
     if let Some(missing) = missing {
@@ -141,8 +151,7 @@ fn in_wsl(report: &Report, library: Option<String>) -> Climb {
 
 fn on_windows(report: &Report) -> Climb {
     let Some(library) = library(report) else {
-        let known = report.all(HIP_LIBRARY.name).any(|fact| fact.value == Err(Missing::NotFound));
-        return match (on_bus(report), known) {
+        return match (on_bus(report), is_absent(report, &HIP_LIBRARY)) {
             (Some(false), _) => Climb::new(State::NotInstalled, Rung::Bus, "no AMD GPU among the display adapters"),
             (_, true) => Climb::new(State::NotInstalled, Rung::Library, "no HIP runtime (amdhip64*.dll) is installed"),
             _ => Climb::none(State::Unknown, "the HIP runtime could not be looked for"),
@@ -155,6 +164,11 @@ fn on_windows(report: &Report) -> Climb {
         true => Climb { state: State::NotInstalled, ..climb },
         false => climb,
     }
+}
+
+fn masked(report: &Report) -> Climb {
+    let detail = format!("{} is set so that it leaves no device", report.text(HIDDEN_BY.name));
+    Climb::new(State::Masked, Rung::Enumerate, detail)
 }
 
 /// What the libraries answered.
@@ -176,9 +190,8 @@ fn asked(report: &Report, library: &str) -> Climb {
     if !names.is_empty() {
         return Climb::new(State::Working, Rung::Enumerate, ladder::names(names.into_iter()));
     }
-    if let Some(variable) = report.host(HIDDEN_BY.name) {
-        let detail = format!("{variable} is set so that it leaves no device");
-        return Climb::new(State::Masked, Rung::Enumerate, detail);
+    if report.host(HIDDEN_BY.name).is_some() {
+        return masked(report);
     }
     let mut best: Option<Climb> = None;
     for (status, path) in [(&HIP_STATUS, &HIP_LIBRARY), (&HSA_STATUS, &HSA_LIBRARY)] {

@@ -1,14 +1,14 @@
 //! What HSA and HIP tell in a child each, and which variable stands between them and the GPUs.
 
-use std::thread;
-
 use super::installed::Installed;
 use super::kernel::Kernel;
 use super::{HIDDEN_BY, HIP_STATUS, HIP_VERSION, HSA_STATUS, Hip, Hsa, PROBE, ROCM_DEVICE, WRONG_DEVICE};
 use crate::bus::{DEVICE_KIND, DEVICE_LUID, DEVICE_MEMORY, DEVICE_VENDOR, GFX_TARGET};
 use crate::fact::{Fact, Key, Subject, Value, version};
+use crate::host::recording::Recording;
 use crate::host::{Answer, Host, Missing, Query, Question};
 use crate::nvidia_driver::pci_address;
+use crate::parallel;
 
 /// `hipErrorNoDevice`.
 const NO_DEVICE: i32 = 100;
@@ -30,13 +30,8 @@ pub(super) fn ask(host: &dyn Host, kernel: Option<&Kernel>, installed: &Installe
     };
     let hsa = installed.hsa.as_ref().map(|path| question("hsa", path));
     let hip = installed.hip.as_ref().map(|path| question("hip", path));
-    let (of_hsa, of_hip) = thread::scope(|scope| {
-        let ask_hsa = || hsa.as_ref().map(|hsa| host.ask(hsa));
-        let beside = thread::Builder::new().spawn_scoped(scope, ask_hsa);
-        let of_hip = hip.as_ref().map(|hip| host.ask(hip));
-        // Where no more threads may be started, one library waits for the other.
-        (beside.map_or_else(|_| ask_hsa(), |hsa| hsa.join().unwrap_or_default()), of_hip)
-    });
+    let ask = |library: &Option<Question>| library.as_ref().map(|library| host.ask(library));
+    let (of_hsa, of_hip) = parallel::both(host, || ask(&hsa), || ask(&hip));
     let agents = hsa.zip(of_hsa).and_then(|(hsa, answer)| tell_hsa(&hsa, answer, hip.is_none(), facts));
     let devices = hip.zip(of_hip).and_then(|(hip, answer)| tell_hip(&hip, answer, facts));
     ask_variables(host, kernel.and_then(|kernel| kernel.gpus), agents, devices, facts);
@@ -119,6 +114,28 @@ fn target(text: &str) -> Value {
     Value::from(text.split(':').next().unwrap_or_default())
 }
 
+/// The same of a machine of which somebody told the variables and how many GPUs of AMD it has, and whose libraries nobody asked.
+pub(super) fn by_variables(variables: &[(&str, &str)], gpus: usize) -> Vec<Fact> {
+    let told = variables.iter().map(|(name, value)| (Question::Env((*name).to_owned()), Ok((*value).to_owned())));
+    let host = Recording::of(String::new(), "told", told);
+    let set = |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| *value);
+    // A list ends at its first wrong entry; a UUID may be right.
+    let left = |list: &str, of: usize| {
+        let right = |entry: &&str| match entry.trim().parse::<usize>() {
+            Ok(index) => index < of,
+            Err(_) => !entry.trim().is_empty() && !entry.trim().starts_with('-'),
+        };
+        list.split(',').take_while(right).count()
+    };
+    let agents = set("ROCR_VISIBLE_DEVICES").map_or(gpus, |list| left(list, gpus));
+    let of_hip =
+        ["HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"].into_iter().filter_map(set).find(|list| !list.is_empty());
+    let devices = of_hip.map_or(agents, |list| left(list, agents));
+    let mut facts = Vec::new();
+    ask_variables(&host, Some(gpus), Some(agents), Some(devices), &mut facts);
+    facts
+}
+
 /// Which variable hides every device, or names one that is not there. HSA's list comes first: HIP counts in what it
 /// leaves. HIP heeds `CUDA_VISIBLE_DEVICES` where its own variable is empty or not set.
 fn ask_variables(
@@ -156,7 +173,6 @@ fn ask_variables(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::recording::Recording;
 
     fn told(set: &[(&str, &str)], kernel: usize, agents: Option<usize>, devices: usize) -> Vec<String> {
         let heard = set.iter().map(|(name, value)| (Question::Env((*name).to_owned()), Ok((*value).to_owned())));
@@ -165,6 +181,20 @@ mod tests {
         let mut facts = Vec::new();
         ask_variables(&host, Some(kernel), agents, Some(devices), &mut facts);
         facts.iter().map(|fact| format!("{} {}", fact.key.name, fact.origin)).collect()
+    }
+
+    #[test]
+    fn variables_that_somebody_told_are_judged_alike() {
+        let told = |variables: &[(&str, &str)], gpus| -> Vec<String> {
+            by_variables(variables, gpus).iter().map(|fact| format!("{} {}", fact.key.name, fact.origin)).collect()
+        };
+        let (rocr, hip, cuda) = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES");
+        assert_eq!(told(&[(rocr, "1"), (cuda, "0,1")], 8), ["rocm-wrong-device env CUDA_VISIBLE_DEVICES"]);
+        assert_eq!(told(&[(rocr, "")], 1), ["rocm-hidden-by env ROCR_VISIBLE_DEVICES"]);
+        assert_eq!(told(&[(hip, "-1")], 1), ["rocm-hidden-by env HIP_VISIBLE_DEVICES"]);
+        assert_eq!(told(&[(hip, "")], 1), [""; 0]);
+        assert_eq!(told(&[(hip, "0,1")], 2), [""; 0]);
+        assert_eq!(told(&[(rocr, "GPU-1f")], 2), [""; 0]);
     }
 
     #[test]

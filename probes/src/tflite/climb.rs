@@ -2,6 +2,7 @@
 
 use super::{ACCELERATORS, DELEGATE, DELEGATE_LACKS, LIBRARY, PACKAGE, VERSION};
 use crate::fact::{Report, Subject, Value};
+use crate::framework::first_package;
 use crate::host::Missing;
 use crate::ladder::{Climb, Rung, State};
 
@@ -10,6 +11,12 @@ pub(super) fn climb(report: &Report) -> Climb {
         return Climb::none(State::Unknown, "the Python environments could not be looked at");
     }
     let Some(fact) = report.all(LIBRARY.name).next() else {
+        let ours = |name: &str| super::MODULES.iter().any(|(ours, ..)| *ours == name);
+        // TensorFlow brings a copy of its own, of which nothing is known without its files.
+        if let Some((package, version)) = first_package(report, ours) {
+            let detail = format!("{package}: whether it holds TensorFlow Lite was not asked");
+            return Climb::none(State::Unknown, detail).with("package", version);
+        }
         return Climb::new(State::NotInstalled, Rung::Library, "neither a Python package nor a library");
     };
     let library = &fact.subject;

@@ -6,7 +6,7 @@ use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
 use accelprobe_probes::version::Version;
 
 use super::architectures::{self, Cover};
-use super::{Known, fact};
+use super::{Known, fact, nvidia};
 use crate::judge::devices;
 use crate::matrix::{Build, Matrix};
 
@@ -17,21 +17,21 @@ pub(super) static WITH_CODE: Key = Key::new(
     "The GPUs of this machine for which the package holds code, of the vendor that it was built for.",
 );
 
-pub(super) static WITHOUT_CODE: Key = Key::new(
+pub(crate) static WITHOUT_CODE: Key = Key::new(
     "package-gpus-without-code",
     Kind::Set,
     Scope::Package,
     "The GPUs of this machine for which the package holds no code, of the vendor that it was built for.",
 );
 
-pub(super) static BY_NEW_PTX: Key = Key::new(
+pub(crate) static BY_NEW_PTX: Key = Key::new(
     "package-gpus-by-new-ptx",
     Kind::Set,
     Scope::Package,
     "The GPUs of this machine which only PTX of a newer CUDA than the driver's would serve, which that driver refuses.",
 );
 
-pub(super) static TAKES_PYTHON: Key = Key::new(
+pub(crate) static TAKES_PYTHON: Key = Key::new(
     "package-takes-python",
     Kind::Flag,
     Scope::Package,
@@ -39,6 +39,7 @@ pub(super) static TAKES_PYTHON: Key = Key::new(
 );
 
 /// What a machine offers to packages.
+#[derive(Clone)]
 pub(crate) struct Machine {
     /// Its GPUs, software left out.
     gpus: Vec<Gpu>,
@@ -51,29 +52,39 @@ pub(crate) struct Machine {
 }
 
 /// A GPU as far as packages care.
-struct Gpu {
-    vendor: String,
+#[derive(Clone)]
+pub(crate) struct Gpu {
+    pub(crate) vendor: String,
     /// As people know it, with its instruction set.
-    shown: String,
-    capability: Option<Version>,
-    gfx: Option<String>,
+    pub(crate) shown: String,
+    pub(crate) capability: Option<Version>,
+    pub(crate) gfx: Option<String>,
+    /// Whether it is part of a processor.
+    integrated: bool,
 }
 
 impl Machine {
     /// The machine of a report in which each device has one subject.
     pub(crate) fn of(report: &Report) -> Machine {
         let known = Known::of(&report.facts);
+        let of_nvidia = nvidia::gpus(report, &known);
         let gpu = |subject: &Subject| {
             let capability = known.value("compute-capability", subject).and_then(version).cloned();
             let gfx = known.text("gfx-target", subject).map(str::to_owned);
             let Subject::Device(id) = subject else { return None };
             let name = devices::name(report, subject).unwrap_or_else(|| id.clone());
             let set = capability.as_ref().map(ToString::to_string).or_else(|| gfx.clone());
+            let vendor = known.text("device-vendor", subject)?;
+            if vendor == "nvidia" && !of_nvidia.contains(&subject) {
+                return None;
+            }
             Some(Gpu {
-                vendor: known.text("device-vendor", subject)?.to_owned(),
+                vendor: vendor.to_owned(),
                 shown: set.map_or_else(|| name.clone(), |set| format!("{name} ({set})")),
                 capability,
                 gfx,
+                integrated: known.text("gpu-line", subject) == Some("integrated")
+                    || devices::kind(report, subject).as_deref() == Some("integrated"),
             })
         };
         Machine {
@@ -87,6 +98,18 @@ impl Machine {
             processor: Some(report.text("arch")).filter(|arch| !arch.is_empty()).map(str::to_owned),
             driver_api: report.version("cuda-driver-api").cloned(),
         }
+    }
+
+    /// The GPUs of a vendor that programs are meant to use: where there are cards, without those in the processor.
+    pub(crate) fn gpus(&self, vendor: &str) -> Vec<Gpu> {
+        let of_vendor = || self.gpus.iter().filter(|gpu| gpu.vendor == vendor);
+        let cards = of_vendor().any(|gpu| !gpu.integrated);
+        of_vendor().filter(|gpu| !(cards && gpu.integrated)).cloned().collect()
+    }
+
+    /// This machine with these GPUs alone.
+    pub(crate) fn with(&self, gpus: Vec<Gpu>) -> Machine {
+        Machine { gpus, ..self.clone() }
     }
 
     /// Whether a build is for this platform, as far as that is known.

@@ -4,6 +4,7 @@ use super::{Candidate, Environment, Places, Role};
 use crate::fact::{Value, version};
 use crate::host::{Missing, Question};
 use crate::python::installer::Installer;
+use crate::python::packages::packages;
 use crate::python::version_in_name;
 
 impl Places<'_> {
@@ -39,6 +40,7 @@ impl Places<'_> {
         // What the user named is answered for, whatever it is.
         let kind = if real || hidden { kind } else { "none" };
         let installer = self.installer(settings.as_deref().ok(), &sites);
+        let packages = packages(self.host, &sites);
         (real || hidden || role == Role::Named).then_some(Environment {
             root,
             kind,
@@ -48,6 +50,7 @@ impl Places<'_> {
             version,
             sites,
             installer,
+            packages,
         })
     }
 

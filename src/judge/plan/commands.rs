@@ -1,0 +1,151 @@
+//! The commands that install a build, for pip and for uv, into the Python environment that is active or into a new one.
+
+use accelprobe_probes::fact::{Report, Subject, Value};
+use accelprobe_probes::python::quoted;
+
+use super::{Place, Plan};
+use crate::judge::Case;
+use crate::matrix::Environment;
+
+/// Commands that can be pasted, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Commands {
+    /// With pip; with uv where the environment has no pip.
+    pub pip: Vec<String>,
+    /// With uv.
+    pub uv: Vec<String>,
+}
+
+/// The commands that install a plan into the active environment. A system's own Python gets a virtual environment beside it:
+/// Debian's and Ubuntu's refuse packages (PEP 668), and elsewhere it is a bad idea.
+pub(crate) fn install(case: &Case<'_>, plan: &Plan<'_>) -> Commands {
+    let words = words(plan, false);
+    into_active(case, &words)
+}
+
+/// The commands that install these words into the active environment.
+pub(crate) fn into_active(case: &Case<'_>, words: &str) -> Commands {
+    let report = case.ground.report;
+    let windows = case.environment == Some(Environment::Windows);
+    let place = Place::active(report);
+    let folder = Subject::Environment(place.environment);
+    let text = |key: &str| report.about(&folder, key).map(Value::to_string);
+    let kind = text("environment-kind").unwrap_or_else(|| report.text("python-environment").to_owned());
+    let in_new = |uv: &str| match windows {
+        true => vec![format!("{uv} ml"), r"ml\Scripts\activate".to_owned()],
+        false => vec![format!("{uv} ~/.venvs/ml && . ~/.venvs/ml/bin/activate")],
+    };
+    let then = |mut first: Vec<String>, command: String| {
+        first.push(command);
+        first
+    };
+    let by_uv_alone = then(in_new("uv venv"), format!("uv pip install {words}"));
+    match (kind.as_str(), windows) {
+        ("system", false) => Commands {
+            pip: then(in_new("python3 -m venv"), format!("python3 -m pip install {words}")),
+            uv: by_uv_alone,
+        },
+        ("system", true) => Commands { pip: vec![format!("py -m pip install {words}")], uv: by_uv_alone },
+        ("" | "none", _) => {
+            let python = if windows { "py" } else { "python3" };
+            Commands { pip: vec![format!("{python} -m pip install {words}")], uv: by_uv_alone }
+        }
+        _ => {
+            let uv = match (kind.as_str(), text("environment-interpreter")) {
+                ("venv" | "uv" | "conda", _) | (_, None) => format!("uv pip install {words}"),
+                (_, Some(interpreter)) => {
+                    format!("uv pip install --python {} {words}", quoted(&interpreter, windows))
+                }
+            };
+            let python = if windows { "python" } else { "python3" };
+            let install = text("environment-install").unwrap_or_else(|| format!("{python} -m pip install"));
+            Commands { pip: vec![format!("{install} {words}")], uv: vec![uv] }
+        }
+    }
+}
+
+/// The one command that puts a plan in the place of what is installed in an environment.
+pub(crate) fn repair(report: &Report, environment: &str, installed: &str, plan: &Plan<'_>) -> Option<String> {
+    let folder = Subject::Environment(environment.to_owned());
+    let text = |key: &str| report.about(&folder, key).map(Value::to_string);
+    let install = format!("{} {}", text("environment-install")?, words(plan, true));
+    // Packages that hold the same files cannot stand beside each other.
+    match plan.product.package_of(plan.build) == installed {
+        true => Some(install),
+        false => Some(format!("{} {installed} && {install}", text("environment-uninstall")?)),
+    }
+}
+
+/// The words behind `pip install`: what the data has, with the release where it is not the newest. `exactly` names the very build
+/// by its label, as an installed package of the same number must be replaced.
+pub(super) fn words(plan: &Plan<'_>, exactly: bool) -> String {
+    let newest = plan.product.horizon().is_some_and(|newest| newest == &plan.release.version);
+    let label = match (&plan.build.label, exactly) {
+        (_, false) => String::new(),
+        (Some(label), true) => label.clone(),
+        (None, true) => format!("+{}", plan.build.id),
+    };
+    let own = |name: &str| plan.product.packages.iter().any(|package| package == name);
+    let pinned = split(&plan.build.install).into_iter().enumerate().map(|(place, word)| {
+        let name = word.split('[').next().unwrap_or_default().to_owned();
+        let bare = !word.contains(['<', '>', '=', '!']);
+        match plan.release.beside.get(&name) {
+            _ if newest && !exactly => word,
+            _ if !bare => word,
+            Some(version) => format!("{word}=={version}{label}"),
+            None if place == 0 && own(&name) => format!("{word}=={}{label}", &plan.release.version),
+            None => word,
+        }
+    });
+    pinned.map(|word| quote(&word)).collect::<Vec<_>>().join(" ")
+}
+
+/// The extras of the first word: `cuda13` of `jax[cuda13]`.
+pub(super) fn extras(install: &str) -> Vec<&str> {
+    let Some((_, behind)) = install.split_once('[') else { return Vec::new() };
+    let Some((inner, _)) = behind.split_once(']') else { return Vec::new() };
+    inner.split(',').map(str::trim).collect()
+}
+
+/// Words as a shell takes them apart.
+fn split(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in text.chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            (None, ' ') if word.is_empty() => {}
+            (None, ' ') => words.push(std::mem::take(&mut word)),
+            _ => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// A word in quotes that every shell knows, where one would expand it.
+fn quote(word: &str) -> String {
+    if word.contains(['[', ']', '<', '>', '*', '!', ';', '&', '|', '(', ')', ' ']) {
+        return format!("\"{word}\"");
+    }
+    word.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_taken_apart_and_quoted_as_shells_do() {
+        assert_eq!(
+            split(r#"'jax[cuda13]'  torch "numpy<2" --index-url x"#),
+            ["jax[cuda13]", "torch", "numpy<2", "--index-url", "x"]
+        );
+        assert_eq!(quote("jax[cuda13]==0.10.2"), "\"jax[cuda13]==0.10.2\"");
+        assert_eq!(quote("torch==2.6.0"), "torch==2.6.0");
+        assert_eq!(extras("'jax[cuda13,k8s]' numpy"), ["cuda13", "k8s"]);
+        assert!(extras("torch").is_empty());
+    }
+}

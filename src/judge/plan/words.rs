@@ -1,0 +1,150 @@
+//! Plans, their doubts and what would make a refused build work, in words.
+
+use accelprobe_probes::version::Range;
+
+use super::{Doubt, Outlook, Plan, Reason, Refused};
+use crate::matrix::condition::{Condition, Term, Test};
+use crate::matrix::{Build, Product, Release, Row};
+
+/// What an owner of a machine can change, by the fact that carries its version.
+const CHANGEABLE: &[(&str, &str)] = &[
+    ("nvidia-driver", "NVIDIA driver"),
+    ("windows-build", "Windows build"),
+    ("kernel", "kernel"),
+    ("macos-version", "macOS"),
+    ("rocm-version", "ROCm"),
+    ("wsl-version", "WSL"),
+];
+
+/// How many upgrades are named at most.
+const MOST_UNLOCKS: usize = 2;
+
+/// A build of a release by name: `PyTorch 2.15.0 with CUDA 13.2`.
+pub(crate) fn title(product: &Product, release: &Release, build: &Build) -> String {
+    let version = &release.version;
+    let means = match (build.computes.as_str(), &build.cuda, &build.rocm) {
+        ("cuda", Some(cuda), _) => format!("with CUDA {cuda}"),
+        ("rocm", _, Some(rocm)) => format!("with ROCm {rocm}"),
+        (computes, ..) => match computes {
+            "cuda" => "with CUDA".to_owned(),
+            "rocm" => "with ROCm".to_owned(),
+            "xpu" => "with XPU".to_owned(),
+            "directml" => "on DirectML".to_owned(),
+            "metal" => "on the Apple GPU".to_owned(),
+            "openvino" => "with OpenVINO".to_owned(),
+            "cpu" => "on the processor".to_owned(),
+            other => format!("with {other}"),
+        },
+    };
+    format!("{} {version} {means}", product.name)
+}
+
+impl Plan<'_> {
+    /// By name.
+    pub(crate) fn title(&self) -> String {
+        title(self.product, self.release, self.build)
+    }
+
+    /// By name, with the GPUs that it is for where there are others.
+    pub(crate) fn title_for(&self) -> String {
+        match self.only.as_slice() {
+            [] => self.title(),
+            only => format!("{} for {}", self.title(), only.join(", ")),
+        }
+    }
+
+    /// What is not known, as half a sentence that goes with the plan; nothing where all is known.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let words: Vec<String> = self.doubts.iter().map(Doubt::words).collect();
+        (!words.is_empty()).then(|| format!("needs {}, which is not known here", words.join(" and ")))
+    }
+
+    /// The same of what decides whether the GPU is used. A Python can be had.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubts.iter().any(|doubt| !matches!(doubt, Doubt::Python(_)))
+    }
+}
+
+impl Doubt<'_> {
+    /// What is needed.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Doubt::Python(range) => format!("Python {}", range.words()),
+            Doubt::Code(held) => code(held),
+            Doubt::Rule(_, row) => required(row),
+        }
+    }
+}
+
+/// The GPUs that code is for.
+fn code(held: &[String]) -> String {
+    let digits = |name: &str| name.strip_prefix("sm_").and_then(|digits| digits.parse::<u32>().ok());
+    match held.iter().filter_map(|name| digits(name)).min() {
+        Some(least) => format!("a GPU of compute capability {}.{} or newer", least / 10, least % 10),
+        None => format!("a GPU with code in it ({})", held.join(", ")),
+    }
+}
+
+/// What a row requires.
+pub(crate) fn required(row: &Row) -> String {
+    let words = row.require.0.iter().map(|condition| changeable(condition).unwrap_or_else(|| condition.to_string()));
+    words.collect::<Vec<_>>().join(" and ")
+}
+
+fn changeable(condition: &Condition) -> Option<String> {
+    let (Term::Fact(key), Test::Within(range)) = (&condition.term, &condition.test) else { return None };
+    let (_, name) = CHANGEABLE.iter().find(|(known, _)| *known == key.name)?;
+    Some(named(name, range))
+}
+
+fn named(name: &str, range: &Range) -> String {
+    format!("{name} {}", range.words())
+}
+
+/// What an owner would have to change for a reason to go away; nothing where nothing would help.
+pub(super) fn change(reason: &Reason<'_>) -> Option<String> {
+    match reason {
+        Reason::Python(range, _) => Some(named("Python", range)),
+        Reason::NoCode(_) | Reason::Statement(_) => None,
+        Reason::Rule(_, row) => {
+            let words: Option<Vec<String>> = row.require.0.iter().map(changeable).collect();
+            words.map(|words| words.join(" and "))
+        }
+    }
+}
+
+impl Refused<'_> {
+    /// What an owner would have to change to have it: all of it.
+    pub(crate) fn needs(&self) -> Option<String> {
+        let mut all: Vec<String> = Vec::new();
+        for reason in &self.reasons {
+            let change = change(reason)?;
+            if !all.contains(&change) {
+                all.push(change);
+            }
+        }
+        (!all.is_empty()).then(|| all.join(" and "))
+    }
+}
+
+impl Outlook<'_> {
+    /// What an upgrade of driver, system or Python would give beyond what can be had: `with NVIDIA driver 580.65.06 or newer:
+    /// PyTorch 2.15.0 with CUDA 13.2`.
+    pub(crate) fn unlocks(&self) -> Vec<String> {
+        let taken = self.gpu.iter().map(|plan| &plan.release.version).min();
+        let newer = |refused: &&Refused<'_>| taken.is_none_or(|taken| &refused.release.version > taken);
+        let mut needed: Vec<String> = Vec::new();
+        let mut unlocks = Vec::new();
+        for refused in self.refused.iter().filter(newer) {
+            let Some(needs) = refused.needs() else { continue };
+            // Of what the same change gives, the first is the best.
+            if needed.iter().any(|told| needs.contains(told.as_str())) {
+                continue;
+            }
+            unlocks.push(format!("with {needs}: {}", title(self.product, refused.release, refused.build)));
+            needed.push(needs);
+        }
+        unlocks.truncate(MOST_UNLOCKS);
+        unlocks
+    }
+}
