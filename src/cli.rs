@@ -83,6 +83,10 @@ pub struct Doctor {
     /// What you mean to use: `tensorflow`, `torch>=2.6`, `jax[cuda12]` (may be given several times)
     #[arg(long, value_name = "SPEC")]
     pub want: Vec<String>,
+    /// Read what you mean to use from a project: a requirements.txt, a pyproject.toml or an environment.yml of conda (may be
+    /// given several times)
+    #[arg(short, long, value_name = "FILE")]
+    pub requirements: Vec<PathBuf>,
     /// What must hold, for scripts: `cuda>=12.4`, `vulkan`, `opencl:cpu`, `python>=3.10` (may be given several times)
     #[arg(long, value_name = "EXPR")]
     pub require: Vec<String>,

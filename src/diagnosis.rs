@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::{Edition, Gives, Remedy, Severity, Verdict};
+use crate::project::Kind as ProjectKind;
 
 /// The format number of the JSON. It changes when a key is removed or changes its meaning; new keys may come.
 pub const FORMAT: u32 = 1;
@@ -35,6 +36,8 @@ pub struct Diagnosis {
     pub recommendations: Vec<Recommendation>,
     /// What the user means to use, judged.
     pub wants: Vec<Want>,
+    /// The files of a project from which wants were read.
+    pub projects: Vec<ProjectFile>,
     /// What the user asserts, judged.
     pub requirements: Vec<Requirement>,
     /// The facts.
@@ -299,6 +302,21 @@ pub struct Want {
     pub detail: String,
     /// The rules behind it.
     pub because: Vec<String>,
+    /// Where it stands, where a file of a project asks for it: `line 3 of requirements.txt`.
+    pub origin: Option<String>,
+}
+
+/// A file of a project from which wants were read.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ProjectFile {
+    /// Its name, without the folders in front.
+    pub file: String,
+    /// What it turned out to be.
+    pub kind: ProjectKind,
+    /// How many packages it asks for on this machine beside those that are judged.
+    pub not_judged: usize,
+    /// What is worth knowing of it, each with its line.
+    pub remarks: Vec<String>,
 }
 
 /// Something that the user asserts.

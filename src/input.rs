@@ -124,6 +124,11 @@ fn text(path: &Path) -> io::Result<String> {
     if bytes.len() as u64 > LIMIT {
         return Err(io::Error::other(format!("larger than {LIMIT} bytes")));
     }
+    // What PowerShell of Windows redirects into a file is UTF-16.
+    if let Some(pairs) = bytes.strip_prefix(b"\xff\xfe") {
+        let units = pairs.chunks_exact(2).filter_map(|pair| Some(u16::from_le_bytes(pair.try_into().ok()?)));
+        return Ok(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect());
+    }
     String::from_utf8(bytes).map_err(|error| {
         let line = error
             .as_bytes()
@@ -131,6 +136,11 @@ fn text(path: &Path) -> io::Result<String> {
             .map_or(1, |valid| valid.iter().filter(|byte| **byte == b'\n').count() + 1);
         io::Error::other(format!("line {line}: not UTF-8 text"))
     })
+}
+
+/// The text of a file of a project, or of standard input where it is `-`.
+pub fn text_of(path: &Path) -> Result<String, String> {
+    text(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The matrix of a folder, or the one that the program was built with.

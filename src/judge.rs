@@ -6,6 +6,7 @@ mod devices;
 mod findings;
 mod join;
 mod plan;
+mod project;
 mod reasons;
 mod recommend;
 mod requirements;
@@ -19,6 +20,7 @@ use crate::diagnosis::{
 };
 use crate::matrix::condition::Ground;
 use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Severity, Support, System};
+use crate::project::Project;
 use crate::spec::{Mistake, Spec};
 
 use plan::Planner;
@@ -33,6 +35,8 @@ pub struct Asked {
     pub edition: Edition,
     /// What the user means to use.
     pub wants: Vec<Spec>,
+    /// What a project asks for.
+    pub project: Project,
     /// What the user asserts.
     pub requirements: Vec<Spec>,
 }
@@ -43,13 +47,15 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let climbs = systems::climbs(&report, matrix, environment);
     // What is judged is one subject for each device; what is told is what was asked.
     let mut joined = join::joined(&report);
+    project::add_facts(&asked.project, &mut joined);
     derive::derive(&mut joined, matrix);
+    let of_project = project::wanted(&asked.project, matrix, &joined)?;
     let case = Case { ground: Ground::new(&joined, &climbs, matrix), matrix, edition: asked.edition, environment };
     let mut findings = findings::by_rules(&case);
     let planner = Planner::new(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();
-    for spec in &asked.wants {
+    for spec in asked.wants.iter().chain(&of_project.specs) {
         let judged = wants::want(&planner, spec)?;
         let mut want = judged.want;
         let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, matrix));
@@ -63,10 +69,11 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         }
         wants.push(want);
     }
+    wants.extend(of_project.told);
     let requirements =
         asked.requirements.iter().map(|spec| requirements::requirement(&planner, spec)).collect::<Result<_, _>>()?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let recommendations = match asked.wants.is_empty() {
+    let recommendations = match asked.wants.is_empty() && asked.project.files.is_empty() {
         true => recommend::for_frameworks(&planner, &findings),
         false => recommend::for_wants(&planner, &wanted, &findings),
     };
@@ -81,6 +88,7 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         findings,
         recommendations,
         wants,
+        projects: of_project.files,
         requirements,
         report,
     })

@@ -9,6 +9,7 @@ pub mod diagnosis;
 pub mod input;
 pub mod judge;
 pub mod matrix;
+pub mod project;
 pub mod render;
 pub mod run;
 pub mod spec;

@@ -23,6 +23,7 @@ use crate::cli::{Cli, Command, Doctor, Explain, Look, Probe, Record, ShowMatrix,
 use crate::diagnosis::{self, Diagnosis, Outcome};
 use crate::input::{self, Input};
 use crate::judge::{self, Asked};
+use crate::project;
 use crate::render::matrix::Tables;
 use crate::render::{self, Format, View};
 use crate::spec::Spec;
@@ -82,6 +83,7 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
     let mut asked = Asked {
         edition: options.edition,
         wants: specs(&options.want, "--want")?,
+        project: project::read(&options.requirements, &input::text_of)?,
         requirements: specs(&options.require, "--require")?,
     };
     let subject = Subject::new(&options.source)?;

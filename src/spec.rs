@@ -5,7 +5,7 @@ use std::fmt;
 use accelprobe_probes::version::Range;
 
 /// A name, what part of it, and which versions: `jax[cuda12]>=0.4`, `tensorflow:gpu`, `opencl:cpu`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spec {
     /// As it was written.
     pub text: String,
@@ -17,6 +17,10 @@ pub struct Spec {
     pub part: Option<Part>,
     /// Which versions; all where none are named.
     pub range: Option<Range>,
+    /// Which build, by its label: `cu126`, `cpu`; nothing where none is named.
+    pub build: Option<String>,
+    /// Where it stands, where a file of a project asks for it: `line 3 of requirements.txt`.
+    pub origin: Option<String>,
 }
 
 /// What must compute.
@@ -31,7 +35,8 @@ pub enum Part {
 /// A mistake in a text, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    text: String,
+    /// As it was written; nothing where it stands in a file.
+    text: Option<String>,
     /// Offset in characters.
     place: usize,
     message: String,
@@ -40,7 +45,17 @@ pub struct Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Mistake { text, place, message } = self;
-        write!(f, "{message}\n\n    {text}\n    {:place$}^", "")
+        match text {
+            Some(text) => write!(f, "{message}\n\n    {text}\n    {:place$}^", ""),
+            None => f.write_str(message),
+        }
+    }
+}
+
+impl Mistake {
+    /// A mistake in a file, which the message names.
+    pub fn new(message: String) -> Mistake {
+        Mistake { text: None, place: 0, message }
     }
 }
 
@@ -55,7 +70,7 @@ impl Spec {
     /// Reads one. The name is not looked up here.
     pub fn parse(text: &str) -> Result<Spec, Mistake> {
         let at = |offset: usize, message: &str| Mistake {
-            text: text.to_owned(),
+            text: Some(text.to_owned()),
             place: text.get(..offset).unwrap_or(text).chars().count(),
             message: message.to_owned(),
         };
@@ -90,7 +105,7 @@ impl Spec {
         let conditions = tail(cursor);
         let blank = conditions.len() - conditions.trim_start().len();
         if conditions.trim().is_empty() {
-            return Ok(Spec { text: text.trim().to_owned(), name: normal, extras, part, range: None });
+            return Ok(Spec { text: text.trim().to_owned(), name: normal, extras, part, ..Spec::default() });
         }
         let mut offset = cursor + blank;
         for condition in conditions.trim_start().split(',') {
@@ -103,13 +118,27 @@ impl Spec {
             }
             offset += condition.len() + 1;
         }
-        let range = conditions.parse().map_err(|message: String| at(cursor + blank, &message))?;
-        Ok(Spec { text: text.trim().to_owned(), name: normal, extras, part, range: Some(range) })
+        let range: Range = conditions.parse().map_err(|message: String| at(cursor + blank, &message))?;
+        let build = range.bounds().find_map(|version| version.label()).map(str::to_lowercase);
+        let text = text.trim().to_owned();
+        Ok(Spec { text, name: normal, extras, part, range: Some(range), build, origin: None })
+    }
+
+    /// The name with everything behind it, as it may be written.
+    pub fn words(&self) -> String {
+        let extras = if self.extras.is_empty() { String::new() } else { format!("[{}]", self.extras.join(",")) };
+        let part = match self.part {
+            Some(Part::Gpu) => ":gpu",
+            Some(Part::Cpu) => ":cpu",
+            None => "",
+        };
+        let range = self.range.as_ref().map(Range::text).unwrap_or_default();
+        format!("{}{extras}{part}{range}", self.name)
     }
 
     /// A mistake that is the name itself.
     pub fn unknown_name(&self, message: String) -> Mistake {
-        Mistake { text: self.text.clone(), place: 0, message }
+        Mistake { text: Some(self.text.clone()), place: 0, message }
     }
 }
 
@@ -130,6 +159,8 @@ mod tests {
         assert_eq!(Spec::parse("opencl:cpu").unwrap().part, Some(Part::Cpu));
         assert_eq!(Spec::parse("TensorFlow:gpu>=2.11").unwrap().name, "tensorflow");
         assert_eq!(Spec::parse("torch==2.6.*").unwrap().range.unwrap().text(), "==2.6.*");
+        let spec = Spec::parse("torch==2.6.0+cu126").unwrap();
+        assert_eq!((spec.build.as_deref(), spec.words()), (Some("cu126"), spec.text));
     }
 
     #[test]

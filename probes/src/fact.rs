@@ -74,6 +74,13 @@ impl Key {
         Fact { key: self, subject, value: value.into(), origin: Origin::Asked(origin.clone()) }
     }
 
+    /// The environment variable whose value such a fact is: its name in lower case with dashes is the key's, and its own name
+    /// stands first in what the key means.
+    pub fn variable(&self) -> Option<&'static str> {
+        let (variable, _) = self.doc.strip_prefix('`')?.split_once('`')?;
+        (variable.to_lowercase().replace('_', "-") == self.name && variable != self.name).then_some(variable)
+    }
+
     /// Reads a text as a value of this key's kind, as `--set` and recordings need it.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         match self.kind {

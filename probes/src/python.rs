@@ -9,6 +9,7 @@
 
 pub(crate) mod environments;
 mod installer;
+pub mod marker;
 pub(crate) mod packages;
 mod requirement;
 
@@ -37,6 +38,7 @@ pub static PROBE: Probe = Probe {
         &ENVIRONMENT_INTERPRETER,
         &ENVIRONMENT_INSTALL,
         &ENVIRONMENT_UNINSTALL,
+        &ENVIRONMENT_MANAGED,
         &ENVIRONMENT_PACKAGES,
         &PACKAGE_VERSION,
         &PACKAGE_LACKS,
@@ -100,6 +102,12 @@ static ENVIRONMENT_UNINSTALL: Key = Key::new(
     Kind::Text,
     Scope::Environment,
     "The command that removes packages from the environment, up to their names.",
+);
+static ENVIRONMENT_MANAGED: Key = Key::new(
+    "environment-managed",
+    Kind::Flag,
+    Scope::Environment,
+    "Whether the environment is the system's own and pip refuses to install into it (PEP 668).",
 );
 pub(crate) static ENVIRONMENT_PACKAGES: Key = Key::new(
     "environment-packages",
@@ -218,6 +226,22 @@ fn ask_processor(host: &dyn Host, active: &Environment) -> Option<Fact> {
     })
 }
 
+/// Whether distributions keep pip out of their own Python, by the file that says so.
+fn ask_managed(host: &dyn Host, environment: &Environment) -> Option<(Result<Value, Missing>, Question)> {
+    let Ok(Value::Version(python)) = &environment.version.0 else { return None };
+    if environment.kind != "system" || host.is_windows() {
+        return None;
+    }
+    let library = format!("{}/lib/python{}.{}", environment.root.trim_end_matches('/'), python.part(0), python.part(1));
+    let mark = Question::Node(format!("{library}/EXTERNALLY-MANAGED"));
+    let told = match host.ask(&mark) {
+        Ok(_) | Err(Missing::Denied) => Ok(Value::Flag(true)),
+        Err(Missing::NotFound) => Ok(Value::Flag(false)),
+        Err(missing) => Err(missing),
+    };
+    Some((told, mark))
+}
+
 fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<Fact>) {
     let subject = || Subject::Environment(environment.root.clone());
     let origin = &environment.origin;
@@ -232,6 +256,8 @@ fn ask_environment(host: &dyn Host, environment: &Environment, facts: &mut Vec<F
     facts.push(ENVIRONMENT_INSTALL.of(subject(), Value::Text(environment.install()), origin));
     let uninstall = environment.installer.uninstall(interpreter);
     facts.push(ENVIRONMENT_UNINSTALL.of(subject(), Value::Text(uninstall), origin));
+    let managed = ask_managed(host, environment);
+    facts.extend(managed.map(|(managed, mark)| ENVIRONMENT_MANAGED.of(subject(), managed, &mark)));
     let installed = &environment.packages;
     let python = environment.version.0.as_ref().map(ToString::to_string).unwrap_or_default();
     let ours: Vec<_> = installed.values().filter(|package| matters(&package.name)).collect();
@@ -304,6 +330,27 @@ mod tests {
         assert!(version_in_name("/usr/bin/python3").is_err());
         assert!(version_in_name("/opt/tool/1.2.3/bin/python3").is_err());
         assert_eq!(version_in_name("/opt/tool/1.2.3/bin/python3.11").unwrap().to_string(), "3.11");
+    }
+
+    #[test]
+    fn a_python_that_the_system_keeps_for_itself_is_told() {
+        let told = |mark: bool| {
+            let mut answers = vec![
+                (Question::System, Ok("linux x86_64".to_owned())),
+                (Question::Env("PATH".into()), Ok("/usr/bin".into())),
+                (Question::Node("/usr/bin/python3".into()), Ok("file r -> /usr/bin/python3.12".into())),
+                (Question::List("/usr/lib".into()), Ok("python3\npython3.12".into())),
+            ];
+            if mark {
+                answers.push((Question::Node("/usr/lib/python3.12/EXTERNALLY-MANAGED".into()), Ok("file r".into())));
+            }
+            let mut host = Recording::of(String::new(), "test", answers);
+            host.complete = true;
+            let report = Report { probes: Vec::new(), facts: ask(&host) };
+            report.about(&Subject::Environment("/usr".into()), "environment-managed").cloned()
+        };
+        assert_eq!(told(true), Some(Value::Flag(true)));
+        assert_eq!(told(false), Some(Value::Flag(false)));
     }
 
     #[test]

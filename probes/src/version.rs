@@ -31,6 +31,11 @@ impl Version {
         self.numbers.get(place).copied().unwrap_or(0)
     }
 
+    /// What stands behind the plus: `cu130` of `2.9.0+cu130`.
+    pub fn label(&self) -> Option<&str> {
+        self.text.split_once('+').map(|(_, label)| label)
+    }
+
     /// Whether the numbers begin with those of `prefix`: `3.15.2` is a `3.15`.
     pub fn starts_with(&self, prefix: &Version) -> bool {
         (0..prefix.numbers.len()).all(|place| self.part(place) == prefix.part(place))
@@ -101,8 +106,8 @@ impl<'de> Deserialize<'de> for Version {
 
 /// A range of versions: conditions joined by commas, all of which must hold.
 ///
-/// A condition is `>=`, `>`, `<=`, `<`, `==` or `!=` with a version, or a prefix such as `12.*`. A bare number is an
-/// error, because every packaging world reads it differently.
+/// A condition is `>=`, `>`, `<=`, `<`, `==` or `!=` with a version, or a prefix such as `12.*` or `!=12.*`. A bare number is
+/// an error, because every packaging world reads it differently.
 #[derive(Clone, Debug)]
 pub struct Range {
     conditions: Vec<(Operator, Version)>,
@@ -118,6 +123,7 @@ enum Operator {
     Equal,
     NotEqual,
     Prefix,
+    NotPrefix,
 }
 
 impl Range {
@@ -131,15 +137,16 @@ impl Range {
             Operator::Equal => version == bound,
             Operator::NotEqual => version != bound,
             Operator::Prefix => version.starts_with(bound),
+            Operator::NotPrefix => !version.starts_with(bound),
         })
     }
 
     /// Whether some version above every bound that is written would be in the range: true for `>=2.11`, false for
     /// `<2.11` and `==2.16`.
     pub fn is_open_above(&self) -> bool {
-        self.conditions
-            .iter()
-            .all(|(operator, _)| matches!(operator, Operator::AtLeast | Operator::Above | Operator::NotEqual))
+        self.conditions.iter().all(|(operator, _)| {
+            !matches!(operator, Operator::AtMost | Operator::Below | Operator::Equal | Operator::Prefix)
+        })
     }
 
     /// The range as it was written.
@@ -169,6 +176,7 @@ impl Range {
             Operator::Equal => version.to_string(),
             Operator::NotEqual => format!("not {version}"),
             Operator::Prefix => format!("{version}.*"),
+            Operator::NotPrefix => format!("not {version}.*"),
         });
         words.collect::<Vec<_>>().join(", ")
     }
@@ -212,7 +220,8 @@ fn parse_condition(condition: &str) -> Result<(Operator, Version), String> {
         return match (operator, rest.strip_suffix(".*")) {
             (Operator::Prefix, _) => Err(format!("`{condition}`: write `~=` out, as in `>=2.6, <3`")),
             (Operator::Equal, Some(prefix)) => Ok((Operator::Prefix, prefix.parse()?)),
-            (_, Some(_)) => Err(format!("`{condition}`: `.*` goes with `==` or stands alone")),
+            (Operator::NotEqual, Some(prefix)) => Ok((Operator::NotPrefix, prefix.parse()?)),
+            (_, Some(_)) => Err(format!("`{condition}`: `.*` goes with `==` or `!=`, or stands alone")),
             (_, None) => Ok((operator, rest.parse()?)),
         };
     }
@@ -311,6 +320,7 @@ mod tests {
             ("12.*", "12.9.1", "13.0"),
             ("==2.10.*", "2.10.1", "2.11"),
             ("!=2.10", "2.11", "2.10.0"),
+            ("!=2.10.*", "2.11", "2.10.1"),
             (">2.10", "2.10.1", "2.10"),
         ] {
             assert!(range(text).contains(&version(inside)), "{text} holds {inside}");
@@ -346,7 +356,7 @@ mod tests {
 
     #[test]
     fn knows_which_ranges_reach_upwards() {
-        assert!(range(">=2.11").is_open_above());
+        assert!(range(">=2.11, !=2.12.*").is_open_above());
         assert!(!range("<2.11").is_open_above());
         assert!(!range("==2.16").is_open_above());
     }

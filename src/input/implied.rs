@@ -9,7 +9,6 @@ use accelprobe_probes::host::Missing;
 use accelprobe_probes::{PROBES, intel, rocm};
 
 use super::libraries::LIBRARIES;
-use super::names::VARIABLES;
 use super::value::given;
 use super::{ACTIVE, names};
 
@@ -88,13 +87,11 @@ impl Implied<'_> {
 
     /// What variables hide.
     fn variables(&mut self) {
-        let set: Vec<(&str, String, String)> = VARIABLES
-            .iter()
-            .filter_map(|name| match self.said(names::of_variable(name).ok()?.name)? {
-                (Ok(value), origin) => Some((*name, value.to_string(), origin)),
-                (Err(_), _) => None,
-            })
-            .collect();
+        let value = |name: &'static str| match self.said(names::of_variable(name).ok()?.name)? {
+            (Ok(value), origin) => Some((name, value.to_string(), origin)),
+            (Err(_), _) => None,
+        };
+        let set: Vec<(&str, String, String)> = names::variables().filter_map(value).collect();
         if let Some((_, value, origin)) = set.iter().find(|(name, ..)| *name == "ONEAPI_DEVICE_SELECTOR") {
             let hides = Value::Flag(intel::hides_gpus(value));
             self.imply_of_host("oneapi-device-selector-hides-gpus", hides, origin);

@@ -70,8 +70,7 @@ fn libraries() -> Map<String, Value> {
 }
 
 fn variables() -> Map<String, Value> {
-    let keys =
-        names::VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), of_key(names::of_variable(name).ok()?))));
+    let keys = names::variables().filter_map(|name| Some((name.to_owned(), of_key(names::of_variable(name).ok()?))));
     keys.collect()
 }
 

@@ -14,9 +14,10 @@ use std::collections::HashMap;
 
 use accelprobe_probes::fact::{Fact, Key, Origin, Report, Subject, Value};
 
+use super::project;
 use crate::matrix::Matrix;
 
-pub(super) use packages::{BY_NEW_PTX, Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, of_package};
+pub(super) use packages::{Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, of_package};
 
 /// The keys of all facts that are derived and that no probe tells.
 pub(crate) static KEYS: &[&Key] = &[
@@ -35,7 +36,19 @@ pub(crate) static KEYS: &[&Key] = &[
     &software::GPU_SOFTWARE,
     &stand_in::GFX_OVERRIDE,
     &stand_in::PACKAGE_GFX_OVERRIDE,
+    &project::ASKS_PYTHON,
+    &project::TAKES_PYTHON,
 ];
+
+/// The system of a machine as packages see it: `linux` (WSL2, too), `windows` or `macos`.
+pub(super) fn system_of(report: &Report) -> Option<&'static str> {
+    match report.text("environment") {
+        "linux" | "wsl2" | "wsl1" => Some("linux"),
+        "windows" => Some("windows"),
+        "macos" => Some("macos"),
+        _ => None,
+    }
+}
 
 /// Adds what follows from a report to it.
 pub(super) fn derive(report: &mut Report, matrix: &Matrix) {

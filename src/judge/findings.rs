@@ -175,7 +175,7 @@ fn shown(report: &Report, subject: &Subject) -> String {
 
 /// A text with facts in the place of `{key}`, the subject in that of `{subject}`, the bare name of a package in that of
 /// `{package}`, and what the row requires in that of `{require}`. The items of a set stand apart by `between`.
-fn fill(text: &str, ground: &Ground<'_>, row: &Row, subject: &Subject, between: &str) -> String {
+pub(super) fn fill(text: &str, ground: &Ground<'_>, row: &Row, subject: &Subject, between: &str) -> String {
     template::fill(text, |name| {
         match (name, subject) {
             ("subject", _) => return shown(ground.report, subject),

@@ -11,7 +11,7 @@ mod words;
 
 use std::collections::HashSet;
 
-use accelprobe_probes::fact::{Report, Subject, Value};
+use accelprobe_probes::fact::{Key, Report, Subject, Value};
 use accelprobe_probes::ladder::State;
 use accelprobe_probes::version::{Range, Version};
 
@@ -22,7 +22,6 @@ use crate::spec::{Part, Spec};
 use trial::{Trial, Tried};
 
 pub(super) use commands::{Commands, install};
-pub(super) use words::{required, title};
 
 /// The GPU builds that a vendor's GPUs can use, the best first: what they compute on, and the system that must work for it.
 const APIS: &[(&str, &[(&str, &str)])] = &[
@@ -149,15 +148,21 @@ pub(super) struct Refused<'a> {
 
 /// Why a build does not work here.
 #[derive(Clone)]
-pub(super) enum Reason<'a> {
-    /// It is for other Pythons than this one.
-    Python(&'a Range, Version),
-    /// It holds no code for these GPUs.
-    NoCode(Vec<String>),
-    /// A rule says so.
-    Rule(&'a Rule, &'a Row),
-    /// A statement about the product in this environment says so.
-    Statement(&'a Support),
+pub(super) struct Reason<'a> {
+    /// The code of a finding that says so.
+    pub code: &'a str,
+    /// The rule, statement or product behind it.
+    pub rule: &'a str,
+    /// Rules whose findings are the cause of it.
+    pub caused_by: &'a [String],
+    /// One sentence.
+    pub message: String,
+    /// The facts behind it.
+    pub keys: Vec<&'static Key>,
+    /// What the owner of the machine would have to change for it to go away; nothing where nothing helps.
+    pub change: Option<String>,
+    /// Who says so.
+    pub sources: &'a [String],
 }
 
 /// What is not known and decides whether a plan works.
@@ -167,21 +172,21 @@ pub(super) enum Doubt<'a> {
     Python(&'a Range),
     /// The instruction set of a GPU; the build holds code for these.
     Code(&'a [String]),
-    /// What a row requires.
-    Rule(&'a Rule, &'a Row),
+    /// What a row of a rule requires.
+    Rule(&'a Row),
 }
 
 /// Plans for one machine.
 pub(super) struct Planner<'c, 'a> {
     case: &'c Case<'a>,
     machine: Machine,
-    rows: Vec<(&'a Rule, &'a Row)>,
+    rules: Vec<(&'a Rule, Vec<&'a Row>)>,
 }
 
 impl<'c, 'a> Planner<'c, 'a> {
     /// A planner for the machine of a case.
     pub(super) fn new(case: &'c Case<'a>) -> Planner<'c, 'a> {
-        Planner { case, machine: Machine::of(case.ground.report), rows: trial::rows(case.matrix) }
+        Planner { case, machine: Machine::of(case.ground.report), rules: trial::rules(case.matrix) }
     }
 
     /// What can be had of a product in a place; `system` is what the matrix knows it as.
@@ -333,7 +338,7 @@ impl<'a> Search<'_, '_, 'a, '_> {
                 let trial = Trial { planner, product, release, build, place: self.place };
                 let statement = self.statement(version, computes);
                 let tried: Vec<Tried<'a>> = match statement {
-                    Some(statement) => vec![Tried::refused(Reason::Statement(statement))],
+                    Some(statement) => vec![Tried::refused(trial.by_statement(statement))],
                     None => groups.iter().map(|group| trial.of(&planner.machine, group)).collect(),
                 };
                 if tried.iter().all(Tried::works) {
@@ -381,7 +386,7 @@ impl<'a> Search<'_, '_, 'a, '_> {
 impl Refused<'_> {
     /// Whether another driver, system or Python would make it work.
     pub(super) fn could_be_had(&self) -> bool {
-        !self.reasons.is_empty() && self.reasons.iter().all(|reason| words::change(reason).is_some())
+        !self.reasons.is_empty() && self.reasons.iter().all(|reason| reason.change.is_some())
     }
 }
 

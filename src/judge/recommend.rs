@@ -250,7 +250,8 @@ pub(super) fn hindrance(case: &Case<'_>, system: &System, spec: &Spec) -> Option
         sources: case.sources(setup.sources.iter().map(|source| source.as_str())),
         remedy,
     };
-    Some(Fault { finding, causes: setup.caused_by.clone() })
+    let needed = setup.needs.as_deref().and_then(|needed| case.matrix.system(needed));
+    Some(Fault { finding, causes: needed.map(|needed| needed.explained_by.clone()).unwrap_or_default() })
 }
 
 /// Whether a set-up is about what has to be done before anything can be installed.

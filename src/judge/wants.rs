@@ -53,7 +53,8 @@ pub(super) fn want<'a>(planner: &Planner<'_, 'a>, spec: &Spec) -> Result<Judged<
     let Some(system) = system(case, &spec.name) else { return Err(unknown_name(case, spec, false)) };
     let turnout = by_matrix(planner, system, spec);
     let because = turnout.because.into_iter().collect();
-    let want = Want { spec: spec.text.clone(), verdict: turnout.verdict, detail: turnout.detail, because };
+    let origin = spec.origin.clone();
+    let want = Want { spec: spec.text.clone(), verdict: turnout.verdict, detail: turnout.detail, because, origin };
     Ok(Judged { system, want, fault: turnout.fault })
 }
 
@@ -230,7 +231,11 @@ fn by_plan<'a>(
             let finding = cannot(case, statement, spec, format!("{}-{}", api.id, climb.state), message);
             return Turnout::broken(finding, api.explained_by.clone());
         }
-        let mut detail = outlook.gpu.iter().map(|plan| plan.title_for()).collect::<Vec<_>>().join("; ");
+        let titles: Vec<String> = outlook.gpu.iter().map(|plan| plan.title_for()).collect();
+        let mut detail = titles.join("; ");
+        if plan.only.is_empty() && !outlook.gpus.is_empty() {
+            detail = format!("{detail}, on {}", outlook.gpus.join(", "));
+        }
         if let Some(doubt) = plan.doubt() {
             detail = format!("{detail}; {doubt}");
         }

@@ -33,7 +33,15 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
                 check.say(&file, id, "a statement needs `claims` or `sources`".to_owned());
             }
         }
+        for rule in system.explained_by.iter().filter(|id| !matrix.rules.iter().any(|rule| rule.id == **id)) {
+            let rules = matrix.rules.iter().map(|rule| rule.id.as_str());
+            check.say(&file, rule, accelprobe_probes::unknown("rule", rule, rules));
+        }
         for setup in &system.setup {
+            if let Some(needed) = setup.needs.as_ref().filter(|needed| matrix.system(needed).is_none()) {
+                let systems = matrix.systems.iter().map(|system| system.id.as_str());
+                check.say(&file, needed, accelprobe_probes::unknown("system", needed, systems));
+            }
             if setup.sources.is_empty() {
                 check.say(&file, &setup.id, "a set-up needs `sources`".to_owned());
             }

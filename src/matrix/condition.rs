@@ -154,7 +154,8 @@ impl<'a> Ground<'a> {
         Ground { report, climbs, places: Rc::new(places), horizons, supposed: None }
     }
 
-    /// The same ground with a package on it that may not be there. These facts are all that is known of it.
+    /// The same ground with a package on it that may not be there. These facts are all that is known of it; those of its
+    /// environment among them come before what is known of that.
     pub(crate) fn suppose<'b>(&self, package: &'b Subject, facts: &'b [Fact]) -> Ground<'b>
     where
         'a: 'b,

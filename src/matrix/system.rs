@@ -244,9 +244,8 @@ pub struct Setup {
     pub commands: Vec<String>,
     /// Of what has to be done first: the finding's code where somebody wants the system.
     pub code: Option<String>,
-    /// Rules whose findings are the cause of that: beside one of them a want is no finding of its own.
-    #[serde(default)]
-    pub caused_by: Vec<String>,
+    /// The system that has to work first: what explains that it does not is the cause of this, too.
+    pub needs: Option<String>,
     /// The sources.
     #[serde(default)]
     pub sources: Vec<String>,

@@ -3,7 +3,7 @@
 use accelprobe_probes::ladder::{Rung, State};
 
 use super::{Block, Span, Tone, View};
-use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, Recommendation, System};
+use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, ProjectFile, Recommendation, System};
 use crate::judge::vendor_title;
 use crate::matrix::{Edition, Severity};
 
@@ -120,23 +120,38 @@ fn newer(citation: &Citation, edition: Edition) -> String {
 }
 
 fn asked(view: &mut View, diagnosis: &Diagnosis) {
-    let wants = diagnosis.wants.iter().map(|want| (&want.spec, want.verdict, &want.detail));
-    let requirements = diagnosis.requirements.iter().map(|one| (&one.expr, one.verdict, &one.detail));
+    let wants = diagnosis.wants.iter().map(|want| (&want.spec, want.verdict, &want.detail, want.origin.as_ref()));
+    let requirements = diagnosis.requirements.iter().map(|one| (&one.expr, one.verdict, &one.detail, None));
     for (title, lines) in [("Wanted", wants.collect::<Vec<_>>()), ("Required", requirements.collect())] {
-        if lines.is_empty() {
+        let projects = if title == "Wanted" { diagnosis.projects.as_slice() } else { &[] };
+        if lines.is_empty() && projects.is_empty() {
             continue;
         }
         view.heading(2, title);
-        for (text, verdict, detail) in lines {
+        for (text, verdict, detail, origin) in lines {
             let tone = match verdict {
                 Outcome::Holds => Tone::Good,
                 Outcome::Broken => Tone::Bad,
                 Outcome::Unknown | Outcome::NotApplicable => Tone::Unsure,
             };
-            let spans = vec![Span::new(verdict.word(), tone), Span::plain(format!(": {detail}"))];
+            let mut spans = vec![Span::new(verdict.word(), tone), Span::plain(format!(": {detail}"))];
+            spans.extend(origin.map(|origin| Span::new(format!("  ({origin})"), Tone::Quiet)));
             let width = text.chars().count().clamp(NAME, 28) + 1;
             view.blocks.push(Block::Entry(width, Span::new(text, Tone::Strong), spans));
         }
+        projects.iter().for_each(|file| project(view, file));
+    }
+}
+
+/// What is said of a project's file beside its wants.
+fn project(view: &mut View, file: &ProjectFile) {
+    let others = match file.not_judged {
+        0 => None,
+        1 => Some(format!("1 other package of {} is not judged", file.file)),
+        number => Some(format!("{number} other packages of {} are not judged", file.file)),
+    };
+    for line in file.remarks.iter().chain(&others) {
+        view.blocks.push(Block::Text(2, vec![Span::new(line, Tone::Quiet)]));
     }
 }
 
@@ -284,6 +299,8 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
         view.command(shared);
         view.blocks.push(Block::Gap);
     }
+    let alone = recommendations.len() == 1;
+    let uv = recommendations.iter().find_map(|one| with_uv(one));
     for (place, recommendation) in recommendations.into_iter().enumerate() {
         if place > 0 {
             view.blocks.push(Block::Gap);
@@ -295,7 +312,36 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
         for command in recommendation.commands.iter().skip(usize::from(shared.is_some())) {
             view.command(command);
         }
+        if alone && !recommendation.uv.is_empty() && recommendation.uv != recommendation.commands {
+            view.text(4, "or with uv:");
+            for command in &recommendation.uv {
+                view.command(command);
+            }
+        }
+        for unlock in &recommendation.unlocks {
+            view.blocks.push(Block::Text(4, vec![Span::new(unlock, Tone::Quiet)]));
+        }
     }
+    if let Some(instead) = uv.filter(|_| !alone) {
+        view.blocks.push(Block::Gap);
+        view.text(2, instead);
+    }
+}
+
+/// What uv's commands have in the place of pip's, said once for all.
+fn with_uv(recommendation: &Recommendation) -> Option<String> {
+    let (pip, uv) = (recommendation.commands.last()?, recommendation.uv.last()?);
+    let front = |command: &str| {
+        let words: Vec<&str> = command.split(' ').collect();
+        let verb = words.iter().position(|word| *word == "install")?;
+        Some(words.get(..=verb)?.join(" "))
+    };
+    let (pip, uv) = (front(pip)?, front(uv)?);
+    let first = match recommendation.uv.split_last() {
+        Some((_, [first, ..])) => format!("`{first}`, then "),
+        _ => String::new(),
+    };
+    (pip != uv).then(|| format!("With uv: {first}`{uv}` in the place of `{pip}`"))
 }
 
 /// A size in GiB, or in MiB where it is less than one.

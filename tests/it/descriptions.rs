@@ -513,6 +513,61 @@ fn the_schema_takes_what_the_program_takes() {
     }
 }
 
+/// A fenced block of a document: its language and its text.
+fn blocks(document: &str) -> Vec<(&str, String)> {
+    let parts: Vec<&str> = document.split("```").skip(1).step_by(2).collect();
+    parts
+        .iter()
+        .map(|part| part.split_once('\n').unwrap())
+        .map(|(language, text)| (language, text.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_examples_in_the_documentation_are_true() {
+    let folder = Folder::new("description-examples");
+    let document = std::fs::read_to_string(root().join("docs/DESCRIPTIONS.md")).unwrap();
+    let in_folder = |words: &[&str]| ran(tool(words).current_dir(&folder.0).output().unwrap());
+    let (mut accepted, mut commands) = (0, 0);
+    let all = blocks(&document);
+    for (place, (language, text)) in all.iter().enumerate() {
+        match *language {
+            "toml" => {
+                folder.write("machine.toml", text);
+                let told = in_folder(&["doctor", "--from", "machine.toml"]);
+                match all.get(place + 1) {
+                    Some(("text", expected)) => assert_eq!(told.err.trim_end(), expected.trim_end()),
+                    _ => {
+                        assert!(told.code < 2, "{text}\n{}", told.err);
+                        accepted += 1;
+                    }
+                }
+            }
+            "sh" => {
+                for line in text.lines().filter(|line| !line.contains('<')) {
+                    let words: Vec<String> =
+                        line.split('"').enumerate().fold(vec![String::new()], |mut words, (odd, part)| {
+                            let pieces: Vec<&str> = if odd % 2 == 1 { vec![part] } else { part.split(' ').collect() };
+                            for (number, piece) in pieces.iter().enumerate() {
+                                if number > 0 {
+                                    words.push(String::new());
+                                }
+                                words.last_mut().unwrap().push_str(piece);
+                            }
+                            words
+                        });
+                    let words: Vec<&str> = words.iter().map(String::as_str).skip(1).collect();
+                    let told = in_folder(&words);
+                    assert!(told.code < 2, "{line}\n{}", told.err);
+                    commands += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(accepted >= 5 && commands >= 8, "{accepted} {commands}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 

@@ -53,8 +53,9 @@ fn the_transcripts_in_the_readme_are_what_the_program_prints() {
 }
 
 #[test]
-fn the_schema_in_docs_is_the_one_that_is_printed() {
+fn the_schemas_in_docs_are_those_that_are_printed() {
     check(&root().join("docs/diagnosis.schema.json"), &run(&["schema"]).out);
+    check(&root().join("docs/description.schema.json"), &run(&["schema", "--of", "description"]).out);
 }
 
 #[test]

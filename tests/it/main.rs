@@ -22,6 +22,7 @@ mod isolation;
 mod judging;
 mod live;
 mod matrix;
+mod project;
 mod python;
 mod python_scale;
 mod real_accelerators;

@@ -5,9 +5,7 @@
 //! metadata do not say with which extras a package was installed.
 //! Reference: the specification of dependency specifiers (PEP 508).
 
-use std::cmp::Ordering;
-
-use crate::version::Version;
+use super::marker::{self, Place};
 
 /// A requirement: a package's name and when it is required.
 pub(crate) struct Requirement<'a> {
@@ -33,144 +31,10 @@ impl<'a> Requirement<'a> {
     /// Whether it is required on a system such as `linux x86_64` by this version of Python. A marker that is not understood
     /// requires nothing: a false alarm would be worse.
     pub(crate) fn applies(&self, system: &str, python: &str) -> bool {
-        if self.marker.is_empty() {
-            return true;
-        }
-        let mut marker = Marker { words: words(self.marker), at: 0, depth: 0, system, python };
-        let truth = marker.any();
-        truth == Some(true) && marker.at == marker.words.len()
+        let (os, arch) = system.split_once(' ').unwrap_or((system, ""));
+        let place = Place { os: Some(os), arch: Some(arch), python: Some(python) };
+        marker::holds(self.marker, place) == Some(true)
     }
-}
-
-/// As many parentheses are read in one marker.
-const DEEPEST: usize = 32;
-
-struct Marker<'a> {
-    words: Vec<&'a str>,
-    at: usize,
-    /// How many parentheses were opened.
-    depth: usize,
-    system: &'a str,
-    python: &'a str,
-}
-
-impl<'a> Marker<'a> {
-    fn next(&mut self) -> Option<&'a str> {
-        let word = self.words.get(self.at).copied();
-        self.at += 1;
-        word
-    }
-
-    fn take(&mut self, word: &str) -> bool {
-        let there = self.words.get(self.at) == Some(&word);
-        self.at += usize::from(there);
-        there
-    }
-
-    fn any(&mut self) -> Option<bool> {
-        let mut truth = self.all()?;
-        while self.take("or") {
-            let right = self.all()?;
-            truth |= right;
-        }
-        Some(truth)
-    }
-
-    fn all(&mut self) -> Option<bool> {
-        let mut truth = self.one()?;
-        while self.take("and") {
-            let right = self.one()?;
-            truth &= right;
-        }
-        Some(truth)
-    }
-
-    fn one(&mut self) -> Option<bool> {
-        if self.take("(") {
-            self.depth += 1;
-            // Deeper than any real marker; a stack has an end.
-            let truth = if self.depth > DEEPEST { None } else { self.any() };
-            return truth.filter(|_| self.take(")"));
-        }
-        let left = self.next()?;
-        let operator = match self.next()? {
-            "not" if self.take("in") => "not in",
-            other => other,
-        };
-        let right = self.next()?;
-        if left == "extra" || right == "extra" {
-            return Some(false);
-        }
-        let is_version = [left, right].iter().any(|word| matches!(*word, "python_version" | "python_full_version"));
-        let (left, right) = (self.value(left)?, self.value(right)?);
-        match operator {
-            "in" => return Some(right.contains(&left)),
-            "not in" => return Some(!right.contains(&left)),
-            _ => {}
-        }
-        let order = match is_version {
-            true => left.parse::<Version>().ok()?.cmp(&right.parse::<Version>().ok()?),
-            false => left.cmp(&right),
-        };
-        Some(match operator {
-            "==" | "===" => order == Ordering::Equal,
-            "!=" => order != Ordering::Equal,
-            "<" => order == Ordering::Less,
-            "<=" => order != Ordering::Greater,
-            ">" => order == Ordering::Greater,
-            ">=" => order != Ordering::Less,
-            _ => return None,
-        })
-    }
-
-    fn value(&self, word: &str) -> Option<String> {
-        let (os, arch) = self.system.split_once(' ')?;
-        if let Some(text) = word.strip_prefix(['\'', '"']) {
-            return Some(text.trim_end_matches(['\'', '"']).to_owned());
-        }
-        let value = match (word, os) {
-            ("platform_system", "windows") => "Windows",
-            ("platform_system", "macos") => "Darwin",
-            ("platform_system", _) => "Linux",
-            ("sys_platform", "windows") => "win32",
-            ("sys_platform", "macos") => "darwin",
-            ("sys_platform", _) => "linux",
-            ("os_name", "windows") => "nt",
-            ("os_name", _) => "posix",
-            ("platform_machine", "windows") if arch == "x86_64" => "AMD64",
-            ("platform_machine", "macos") if arch == "aarch64" => "arm64",
-            ("platform_machine", _) => arch,
-            ("platform_python_implementation", _) => "CPython",
-            ("implementation_name", _) => "cpython",
-            ("python_version", _) => {
-                let mut parts = self.python.split('.');
-                return Some(format!("{}.{}", parts.next()?, parts.next()?));
-            }
-            ("python_full_version", _) => self.python,
-            _ => return None,
-        };
-        Some(value.to_owned())
-    }
-}
-
-/// Names, texts in quotes, operators and parentheses.
-fn words(marker: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    let mut rest = marker.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let end = match first {
-            '(' | ')' => 1,
-            '\'' | '"' => {
-                let body = rest.get(1..).unwrap_or_default();
-                body.find(first).map_or(rest.len(), |end| end + 2)
-            }
-            '<' | '>' | '=' | '!' | '~' => rest.find(|c: char| !"<>=!~".contains(c)).unwrap_or(rest.len()),
-            _ => rest.find(|c: char| c.is_whitespace() || "()<>=!~'\"".contains(c)).unwrap_or(rest.len()),
-        };
-        words.push(rest.get(..end).unwrap_or_default());
-        rest = rest.get(end..).unwrap_or_default().trim_start();
-    }
-    words
 }
 
 #[cfg(test)]

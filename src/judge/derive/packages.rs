@@ -6,7 +6,7 @@ use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
 use accelprobe_probes::version::Version;
 
 use super::architectures::{self, Cover};
-use super::{Known, fact, nvidia};
+use super::{Known, fact, nvidia, system_of};
 use crate::judge::devices;
 use crate::matrix::{Build, Matrix};
 
@@ -24,7 +24,7 @@ pub(crate) static WITHOUT_CODE: Key = Key::new(
     "The GPUs of this machine for which the package holds no code, of the vendor that it was built for.",
 );
 
-pub(crate) static BY_NEW_PTX: Key = Key::new(
+pub(super) static BY_NEW_PTX: Key = Key::new(
     "package-gpus-by-new-ptx",
     Kind::Set,
     Scope::Package,
@@ -89,12 +89,7 @@ impl Machine {
         };
         Machine {
             gpus: report.device_subjects().into_iter().filter_map(gpu).collect(),
-            system: match report.text("environment") {
-                "linux" | "wsl2" | "wsl1" => Some("linux"),
-                "windows" => Some("windows"),
-                "macos" => Some("macos"),
-                _ => None,
-            },
+            system: system_of(report),
             processor: Some(report.text("arch")).filter(|arch| !arch.is_empty()).map(str::to_owned),
             driver_api: report.version("cuda-driver-api").cloned(),
         }

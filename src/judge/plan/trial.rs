@@ -2,10 +2,11 @@
 
 use accelprobe_probes::fact::{Fact, Key, Origin, Scope, Subject, Value};
 
-use super::{Doubt, Place, Planner, Reason};
+use super::{Doubt, Place, Planner, Reason, words};
 use crate::judge::derive::{self, Gpu, Machine};
-use crate::matrix::condition::{Beyond, Truth};
-use crate::matrix::{Build, Matrix, Product, Release, Row, Rule, Severity};
+use crate::judge::findings;
+use crate::matrix::condition::{Beyond, Conditions, Ground, Truth};
+use crate::matrix::{Build, Matrix, Product, Release, Row, Rule, Severity, Support};
 
 /// What is tried.
 pub(super) struct Trial<'t, 'c, 'a> {
@@ -36,17 +37,18 @@ impl<'a> Tried<'a> {
     }
 }
 
-/// The rows by which builds are judged: those about a package that end in an error. What stands beside a package is the
-/// installer's to put right.
-pub(super) fn rows(matrix: &Matrix) -> Vec<(&Rule, &Row)> {
+/// The rules by which builds are judged, with their rows about a package that end in an error. What stands beside a package
+/// is the installer's to put right, and what its release says of Pythons is known without a rule.
+pub(super) fn rules<'a>(matrix: &'a Matrix) -> Vec<(&'a Rule, Vec<&'a Row>)> {
     let judges = |rule: &Rule, row: &Row| {
         let parts = [&row.when, &row.except, &row.require];
         row.severity.unwrap_or(rule.severity) == Severity::Error
             && parts.iter().any(|conditions| conditions.is_of_packages())
             && parts.iter().all(|conditions| conditions.beside().next().is_none())
+            && !row.require.keys().any(|key| *key == derive::TAKES_PYTHON)
     };
-    let all = matrix.rules.iter().flat_map(|rule| rule.row.iter().map(move |row| (rule, row)));
-    all.filter(|(rule, row)| judges(rule, row)).collect()
+    let rows = |rule: &'a Rule| rule.row.iter().filter(move |row| judges(rule, row)).collect::<Vec<_>>();
+    matrix.rules.iter().map(|rule| (rule, rows(rule))).filter(|(_, rows)| !rows.is_empty()).collect()
 }
 
 impl<'a> Trial<'_, '_, 'a> {
@@ -58,87 +60,99 @@ impl<'a> Trial<'_, '_, 'a> {
         };
         let mut tried = Tried { reasons: Vec::new(), doubts: Vec::new(), for_good: true };
         self.python(&mut tried);
-        let facts = self.facts(&machine.with(gpus.to_vec()), &subject, tried.works());
-        self.code(&facts, gpus, &mut tried);
+        let facts = self.facts(&machine.with(gpus.to_vec()), &subject);
         let ground = self.planner.case.ground.suppose(&subject, &facts);
-        for (rule, row) in &self.planner.rows {
-            // What a release requires is compared plainly: a newer driver does what an older one did.
-            let holds = |conditions: &crate::matrix::condition::Conditions| {
-                conditions.hold(&ground, &subject, Beyond::Compared)
-            };
-            if holds(&row.when) != Truth::True || (!row.except.0.is_empty() && holds(&row.except) == Truth::True) {
-                continue;
-            }
-            match holds(&row.require) {
-                Truth::True => {}
-                // What only an installed copy can tell is no doubt about one that is not there.
-                Truth::Unknown if row.require.keys().any(|key| key.scope == Scope::Package) => {}
-                Truth::Unknown => tried.doubts.push(Doubt::Rule(rule, row)),
-                Truth::False => {
-                    // A rule that says the same more exactly stands for what was found without it.
-                    let keys = || row.require.keys().map(|key| key.name);
-                    let same = |reason: &Reason<'a>| match reason {
-                        Reason::Python(..) => keys().any(|key| key == derive::TAKES_PYTHON.name),
-                        Reason::NoCode(_) => keys().any(|key| key.starts_with("package-gpus-")),
-                        _ => false,
-                    };
-                    if keys().any(|key| key == derive::TAKES_PYTHON.name) {
-                        continue;
-                    }
-                    tried.reasons.retain(|reason| !same(reason));
-                    tried.reasons.push(Reason::Rule(rule, row));
-                    let of_release = row.when.keys().chain(row.require.keys()).any(|key| key.name == "package-version");
-                    tried.for_good &= !of_release;
-                }
-            }
+        for (rule, rows) in &self.planner.rules {
+            judge(rule, rows, &ground, &subject, &mut tried);
         }
+        self.code(&facts, gpus, &mut tried);
         tried
+    }
+
+    /// A statement about the product in this environment as the reason.
+    pub(super) fn by_statement(&self, statement: &'a Support) -> Reason<'a> {
+        let edition = self.planner.case.edition;
+        Reason {
+            code: statement.code.as_deref().unwrap_or("unsupported-here"),
+            rule: &statement.id,
+            caused_by: &[],
+            message: format!("{}: {}", self.title(), statement.words(edition).unwrap_or("not supported here")),
+            keys: accelprobe_probes::key("environment").into_iter().collect(),
+            change: None,
+            sources: &statement.sources,
+        }
     }
 
     /// Whether the release and the build are for the Python of the place.
     fn python(&self, tried: &mut Tried<'a>) {
         let ranges = [self.release.python.as_ref(), self.build.python.as_ref()];
         for range in ranges.into_iter().flatten() {
-            match &self.place.python {
-                Some(python) if !range.contains(python) => {
-                    tried.reasons.push(Reason::Python(range, python.clone()));
-                    tried.for_good = false;
+            let python = match &self.place.python {
+                None => {
+                    tried.doubts.push(Doubt::Python(range));
+                    continue;
                 }
-                Some(_) => {}
-                None => tried.doubts.push(Doubt::Python(range)),
-            }
-        }
-    }
-
-    /// Whether it holds code for the GPUs.
-    fn code(&self, facts: &[Fact], gpus: &[Gpu], tried: &mut Tried<'a>) {
-        for key in [&derive::WITHOUT_CODE, &derive::BY_NEW_PTX] {
-            let told = facts.iter().find(|fact| *fact.key == *key).map(|fact| &fact.value);
-            if let Some(Ok(Value::Set(names))) = told
-                && !names.is_empty()
-            {
-                tried.reasons.push(Reason::NoCode(names.clone()));
-            }
-        }
-        if let Some(held) = &self.build.architectures {
-            let unknown = |gpu: &Gpu| match self.build.computes.as_str() {
-                "cuda" => gpu.capability.is_none(),
-                "rocm" => gpu.gfx.is_none(),
-                _ => false,
+                Some(python) if range.contains(python) => continue,
+                Some(python) => python,
             };
-            if gpus.is_empty() || gpus.iter().any(unknown) {
-                tried.doubts.push(Doubt::Code(held));
-            }
+            let (name, release) = (&self.product.name, &self.release.version);
+            let inside = if self.place.environment.is_empty() { "python" } else { "environment-python" };
+            tried.for_good = false;
+            tried.reasons.push(Reason {
+                code: "python-version-unsupported",
+                rule: &self.product.id,
+                caused_by: &[],
+                message: format!("{name} {release} is for Python {}, and this is Python {python}", range.words()),
+                keys: accelprobe_probes::key(inside).into_iter().collect(),
+                change: Some(words::named("Python", range)),
+                sources: &self.build.sources,
+            });
+            return;
         }
     }
 
-    /// All that is to be known of the package.
-    fn facts(&self, machine: &Machine, subject: &Subject, takes_python: bool) -> Vec<Fact> {
+    /// Whether it holds code for the GPUs, where no rule says so.
+    fn code(&self, facts: &[Fact], gpus: &[Gpu], tried: &mut Tried<'a>) {
+        let (code, instructions) = match self.build.computes.as_str() {
+            "cuda" => ("arch-not-in-wheel", "compute-capability"),
+            "rocm" => ("rocm-gfx-not-in-build", "gfx-target"),
+            _ => return,
+        };
+        let without = facts.iter().find(|fact| *fact.key == derive::WITHOUT_CODE).map(|fact| &fact.value);
+        if let Some(Ok(Value::Set(names))) = without
+            && !names.is_empty()
+            && tried.works()
+        {
+            tried.reasons.push(Reason {
+                code,
+                rule: &self.product.id,
+                caused_by: &[],
+                message: format!("{} holds no code for {}", self.title(), names.join(", ")),
+                keys: accelprobe_probes::key(instructions).into_iter().collect(),
+                change: None,
+                sources: &self.build.sources,
+            });
+        }
+        let unknown =
+            |gpu: &Gpu| if code == "arch-not-in-wheel" { gpu.capability.is_none() } else { gpu.gfx.is_none() };
+        if let Some(held) = &self.build.architectures
+            && (gpus.is_empty() || gpus.iter().any(unknown))
+        {
+            tried.doubts.push(Doubt::Code(held));
+        }
+    }
+
+    fn title(&self) -> String {
+        words::title(self.product, self.release, self.build)
+    }
+
+    /// All that is to be known of the package, which is where somebody means to use it.
+    fn facts(&self, machine: &Machine, subject: &Subject) -> Vec<Fact> {
         let build = self.build;
         let known = |key: &str, value: Option<Value>| Some(made(accelprobe_probes::key(key)?, subject, value?));
-        let version = self.release.version.clone();
+        let version = Value::Version(self.release.version.clone());
         let mut facts: Vec<Fact> = [
-            known("package-version", Some(Value::Version(version))),
+            known("package-version", Some(version)),
             known("package-build", Some(Value::Text(build.computes.clone()))),
             known("package-cuda", build.cuda.clone().map(Value::Version)),
             known("package-cudnn", build.cudnn.clone().map(Value::Version)),
@@ -148,13 +162,55 @@ impl<'a> Trial<'_, '_, 'a> {
         .into_iter()
         .flatten()
         .collect();
-        if self.place.python.is_some() {
-            facts.push(made(&derive::TAKES_PYTHON, subject, Value::Flag(takes_python)));
-        }
         let own: Vec<&Fact> = facts.iter().collect();
         let derived = derive::of_package(self.planner.case.matrix, machine, None, subject, &own);
         facts.extend(derived);
+        let folder = Subject::Environment(self.place.environment.clone());
+        let python = self.place.python.clone().map(Value::Version);
+        for (key, value) in [("environment-role", Some(Value::from("active"))), ("environment-python", python)] {
+            facts.extend(accelprobe_probes::key(key).zip(value).map(|(key, value)| made(key, &folder, value)));
+        }
         facts
+    }
+}
+
+/// What one rule says of a package.
+fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, subject: &Subject, tried: &mut Tried<'a>) {
+    // Versions compare plainly: a newer driver does what an older one did.
+    let holds = |conditions: &Conditions| conditions.hold(ground, subject, Beyond::Compared);
+    let (mut held, mut open, mut likely) = (false, None, None);
+    for row in rows {
+        let applies = holds(&row.when);
+        if applies == Truth::False || (!row.except.0.is_empty() && holds(&row.except) == Truth::True) {
+            continue;
+        }
+        match (applies, holds(&row.require)) {
+            (Truth::True, Truth::False) => {
+                let of_release = row.when.keys().chain(row.require.keys()).any(|key| key.name == "package-version");
+                tried.for_good &= !of_release;
+                tried.reasons.push(Reason {
+                    code: &rule.code,
+                    rule: &rule.id,
+                    caused_by: &rule.caused_by,
+                    message: findings::fill(&rule.message, ground, row, subject, ", "),
+                    keys: row.require.keys().filter(|key| key.scope == Scope::Host).collect(),
+                    change: words::change(row),
+                    sources: &rule.sources,
+                });
+                return;
+            }
+            (Truth::True, Truth::True) => held = true,
+            // What only an installed copy can tell is no doubt about one that is not there.
+            (_, Truth::Unknown) if row.require.keys().all(|key| key.scope == Scope::Host) => {
+                let place = if applies == Truth::True { &mut open } else { &mut likely };
+                place.get_or_insert(*row);
+            }
+            _ => {}
+        }
+    }
+    // What one row is satisfied with, another need not ask again.
+    if let Some(open) = open.filter(|_| !held) {
+        tried.doubts.push(Doubt::Rule(likely.unwrap_or(open)));
     }
 }
 

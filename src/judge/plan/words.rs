@@ -2,19 +2,23 @@
 
 use accelprobe_probes::version::Range;
 
-use super::{Doubt, Outlook, Plan, Reason, Refused};
+use super::{Doubt, Outlook, Plan, Refused};
 use crate::matrix::condition::{Condition, Term, Test};
 use crate::matrix::{Build, Product, Release, Row};
 
 /// What an owner of a machine can change, by the fact that carries its version.
 const CHANGEABLE: &[(&str, &str)] = &[
-    ("nvidia-driver", "NVIDIA driver"),
+    ("nvidia-driver", DRIVER),
+    ("cuda-driver-api", SPEAKING),
     ("windows-build", "Windows build"),
     ("kernel", "kernel"),
     ("macos-version", "macOS"),
     ("rocm-version", "ROCm"),
     ("wsl-version", "WSL"),
 ];
+
+const DRIVER: &str = "NVIDIA driver";
+const SPEAKING: &str = "an NVIDIA driver for CUDA";
 
 /// How many upgrades are named at most.
 const MOST_UNLOCKS: usize = 2;
@@ -71,7 +75,7 @@ impl Doubt<'_> {
         match self {
             Doubt::Python(range) => format!("Python {}", range.words()),
             Doubt::Code(held) => code(held),
-            Doubt::Rule(_, row) => required(row),
+            Doubt::Rule(row) => required(row),
         }
     }
 }
@@ -86,7 +90,7 @@ fn code(held: &[String]) -> String {
 }
 
 /// What a row requires.
-pub(crate) fn required(row: &Row) -> String {
+pub(super) fn required(row: &Row) -> String {
     let words = row.require.0.iter().map(|condition| changeable(condition).unwrap_or_else(|| condition.to_string()));
     words.collect::<Vec<_>>().join(" and ")
 }
@@ -97,20 +101,14 @@ fn changeable(condition: &Condition) -> Option<String> {
     Some(named(name, range))
 }
 
-fn named(name: &str, range: &Range) -> String {
+pub(super) fn named(name: &str, range: &Range) -> String {
     format!("{name} {}", range.words())
 }
 
-/// What an owner would have to change for a reason to go away; nothing where nothing would help.
-pub(super) fn change(reason: &Reason<'_>) -> Option<String> {
-    match reason {
-        Reason::Python(range, _) => Some(named("Python", range)),
-        Reason::NoCode(_) | Reason::Statement(_) => None,
-        Reason::Rule(_, row) => {
-            let words: Option<Vec<String>> = row.require.0.iter().map(changeable).collect();
-            words.map(|words| words.join(" and "))
-        }
-    }
+/// What an owner would have to change for a row to hold; nothing where nothing would help.
+pub(super) fn change(row: &Row) -> Option<String> {
+    let words: Option<Vec<String>> = row.require.0.iter().map(changeable).collect();
+    words.map(|words| words.join(" and "))
 }
 
 impl Refused<'_> {
@@ -118,10 +116,14 @@ impl Refused<'_> {
     pub(crate) fn needs(&self) -> Option<String> {
         let mut all: Vec<String> = Vec::new();
         for reason in &self.reasons {
-            let change = change(reason)?;
+            let change = reason.change.clone()?;
             if !all.contains(&change) {
                 all.push(change);
             }
+        }
+        // The number of a driver says more than the CUDA that it speaks.
+        if all.iter().any(|change| change.starts_with(DRIVER)) {
+            all.retain(|change| !change.starts_with(SPEAKING));
         }
         (!all.is_empty()).then(|| all.join(" and "))
     }
