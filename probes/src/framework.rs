@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::fact::{Fact, Report, Subject, Value};
+use crate::fact::{Fact, Origin, Report, Subject, Value};
 use crate::host::{Host, Missing, Question};
 use crate::ladder::{Climb, Rung, State};
 use crate::python::environments::{Environment, environments};
@@ -149,13 +149,22 @@ pub(crate) fn climb(report: &Report, names: &[&str]) -> Climb {
         .with("rocm", text("package-rocm"))
 }
 
-/// The first package of these names that any environment has: name, version and environment in words, and the version.
-pub(crate) fn first_package(report: &Report, named: impl Fn(&str) -> bool) -> Option<(String, Option<&Value>)> {
-    report.subjects(PACKAGE_VERSION.name).into_iter().find_map(|subject| match subject {
+/// The first package of these names that any environment has: name, version and environment in words, its version, and whether
+/// somebody said so, so that nothing is known of its files.
+pub(crate) struct Packaged<'a> {
+    pub copy: String,
+    pub version: Option<&'a Value>,
+    pub given: bool,
+}
+
+/// Looks for such a package.
+pub(crate) fn packaged(report: &Report, named: impl Fn(&str) -> bool) -> Option<Packaged<'_>> {
+    report.all(PACKAGE_VERSION.name).find_map(|fact| match &fact.subject {
         Subject::Package { environment, name } if named(name) => {
-            let version = report.about(subject, PACKAGE_VERSION.name);
+            let version = fact.value.as_ref().ok();
             let number = version.map(|version| format!(" {version}")).unwrap_or_default();
-            Some((format!("{name}{number} in {environment}"), version))
+            let given = matches!(fact.origin, Origin::Given(_));
+            Some(Packaged { copy: format!("{name}{number} in {environment}"), version, given })
         }
         _ => None,
     })

@@ -32,6 +32,7 @@ pub static PROBE: Probe = Probe {
         &PYTHON_PATH,
         &PYTHON_ARCH,
         &PYTHON_ENVIRONMENT,
+        &PROJECT_PYTHON,
         &ENVIRONMENT_KIND,
         &ENVIRONMENT_ROLE,
         &ENVIRONMENT_PYTHON,
@@ -74,6 +75,12 @@ static PYTHON_ENVIRONMENT: Key = Key::new(
     Kind::Text,
     Scope::Host,
     "What the active interpreter belongs to: `venv`, `conda`, `uv`, `pyenv`, `pipx`, `store` or `system`.",
+);
+static PROJECT_PYTHON: Key = Key::new(
+    "project-python",
+    Kind::Text,
+    Scope::Host,
+    "The versions of Python that a project asks for, as a range: `>=3.10,<3.13`. Read from the file that `-r` names, or told by a person.",
 );
 static ENVIRONMENT_KIND: Key = Key::new(
     "environment-kind",

@@ -6,7 +6,7 @@
 //! `+rocm6.4`, `+xpu`, `+cpu`).
 
 use crate::Probe;
-use crate::fact::{Fact, Value, version};
+use crate::fact::{Fact, Key, Kind, Scope, Value, version};
 use crate::framework::{self, Installed, ask_architectures, ask_libraries, installed};
 use crate::host::{Host, Question};
 use crate::python::{PACKAGE_BUILD, PACKAGE_CUDA, PACKAGE_ROCM};
@@ -14,12 +14,20 @@ use crate::python::{PACKAGE_BUILD, PACKAGE_CUDA, PACKAGE_ROCM};
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "pytorch",
-    keys: &[],
+    keys: &[&BUILDS_EXTENSION],
     ask,
     climb: Some(|report| framework::climb(report, NAMES)),
     native: None,
     seconds: 5,
 };
+
+static BUILDS_EXTENSION: Key = Key::new(
+    "builds-extension",
+    Kind::Flag,
+    Scope::Host,
+    "Whether an extension of PyTorch is to be compiled here, as where a package is installed from source. People tell it, no \
+     probe does.",
+);
 
 const NAMES: &[&str] = &["torch"];
 /// The libraries through which everything else is loaded, on Linux, Windows and macOS.

@@ -4,7 +4,9 @@
 //! What a probe or a person told stands: only what nobody told is derived.
 
 mod architectures;
+mod companions;
 mod devices;
+mod neighbours;
 mod nvidia;
 mod packages;
 mod software;
@@ -35,10 +37,18 @@ pub(crate) static KEYS: &[&Key] = &[
     &packages::TAKES_PYTHON,
     &super::plan::installed::GPU_BUILD,
     &super::plan::installed::REPAIR,
+    &companions::FINDS_CUDA,
+    &companions::CUDA_MATCH,
+    &companions::FINDS_CUDNN,
+    &companions::CUDNN_MATCH,
+    &companions::FINDS_TENSORRT,
+    &companions::WANTS_CUDNN,
+    &neighbours::MADE_FOR,
+    &neighbours::MEETS,
+    &neighbours::PAIRS,
     &software::GPU_SOFTWARE,
     &stand_in::GFX_OVERRIDE,
     &stand_in::PACKAGE_GFX_OVERRIDE,
-    &project::ASKS_PYTHON,
     &project::TAKES_PYTHON,
 ];
 
@@ -59,9 +69,15 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     report.facts.extend(devices::driver_api(report, matrix));
     let facts = nvidia::all(report);
     report.facts.extend(facts);
+    let facts = neighbours::all(report, matrix);
+    report.facts.extend(facts);
     let facts = packages::all(report, matrix);
     report.facts.extend(facts);
+    report.facts.extend(nvidia::forward_compatibility(report));
+    let facts = companions::all(report, matrix);
+    report.facts.extend(facts);
     report.facts.extend(software::installed(report));
+    report.facts.extend(project::takes_python(report));
     let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
     report.facts.extend(facts);
 }

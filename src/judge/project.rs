@@ -13,22 +13,17 @@ use crate::matrix::Matrix;
 use crate::project::{Build, Dependency, File, Kind as FileKind, Project, Role, Versions};
 use crate::spec::{Mistake, Part, Spec};
 
-pub(super) static ASKS_PYTHON: Key = Key::new(
-    "project-python",
-    Kind::Text,
-    Scope::Host,
-    "The versions of Python that the project asks for whose file `-r` names.",
-);
-
 pub(super) static TAKES_PYTHON: Key = Key::new(
     "project-takes-python",
     Kind::Flag,
     Scope::Host,
-    "Whether the active Python is one that the project asks for whose file `-r` names.",
+    "Whether the active Python is one that the project asks for.",
 );
 
 /// The fact that is the active Python.
 const PYTHON: &str = "python";
+/// The fact that a project asks for a Python.
+const ASKED_PYTHON: &str = "project-python";
 /// The rule that judges whether it fits.
 const RULE: &str = "project-takes-python";
 /// Packages that come along with another one: what is said of that is said of them.
@@ -79,31 +74,42 @@ pub(super) fn wanted(project: &Project, matrix: &Matrix, report: &Report) -> Res
     Ok(wanted)
 }
 
-/// The facts that a project adds to those of a machine: whether its Python fits, and the one that conda will install.
+/// The facts that a project adds to those of a machine: the Python that it asks for, and the one that conda will install.
 pub(super) fn add_facts(project: &Project, report: &mut Report) {
     // What conda installs is what the rest is for.
     let (conda, others): (Vec<&File>, _) = project.files.iter().partition(|file| file.kind == FileKind::Conda);
     for file in conda.into_iter().chain(others) {
         let Some((python, range)) = range_of_python(file) else { continue };
-        let version = report.version(PYTHON).cloned();
-        let fits = version.as_ref().map(|version| range.contains(version));
-        let told = match file.kind {
+        let version = report.version(PYTHON);
+        let fits = version.map(|version| range.contains(version));
+        let (key, value) = match file.kind {
             FileKind::Conda if fits == Some(true) => continue,
             FileKind::Conda => {
-                // Which Python conda installs is certain only where one is named.
+                // It will be an environment of its own. Which Python conda installs is certain only where one is named.
                 report.facts.retain(|fact| fact.key.name != PYTHON);
-                vec![(accelprobe_probes::key(PYTHON), pinned(range).map(Value::Version))]
+                let active = report.facts.iter_mut().filter(|fact| fact.key.name == "environment-role");
+                active.for_each(|fact| fact.value = fact.value.clone().map(|_| Value::from("other")));
+                (PYTHON, pinned(range).map(Value::Version))
             }
-            _ => {
-                let asks = Value::Text(range.text().to_owned());
-                vec![(Some(&ASKS_PYTHON), Some(asks)), (Some(&TAKES_PYTHON), fits.map(Value::Flag))]
-            }
+            _ => (ASKED_PYTHON, Some(Value::Text(range.text().to_owned()))),
         };
         let origin = Origin::Given(format!("in {}", python.place));
-        let facts = told.into_iter().filter_map(|(key, value)| key.zip(value));
-        let fact = |(key, value)| Fact { key, subject: Subject::Host, value: Ok(value), origin: origin.clone() };
-        report.facts.extend(facts.map(fact));
+        let fact = |(key, value)| Fact { key, subject: Subject::Host, value: Ok(value), origin };
+        report.facts.extend(accelprobe_probes::key(key).zip(value).map(fact));
     }
+}
+
+/// Whether the Python fits that a project asks for.
+pub(super) fn takes_python(report: &Report) -> Option<Fact> {
+    let asked = report.all(ASKED_PYTHON).next()?;
+    let range: Range = report.text(ASKED_PYTHON).parse().ok()?;
+    let takes = range.contains(report.version(PYTHON)?);
+    Some(Fact {
+        key: &TAKES_PYTHON,
+        subject: Subject::Host,
+        value: Ok(Value::Flag(takes)),
+        origin: asked.origin.clone(),
+    })
 }
 
 fn range_of_python(file: &File) -> Option<(&Dependency, &Range)> {

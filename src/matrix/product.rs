@@ -96,6 +96,8 @@ pub struct Build {
     pub python: Option<Range>,
     /// The Python distribution that it is, where it is not the product's first.
     pub package: Option<String>,
+    /// Another distribution by whose presence in an environment an installed one is known to be this build.
+    pub beside: Option<String>,
     /// The words behind `pip install`.
     pub install: String,
     /// The local version label by which an installed one is known, where it is not `+` and the id.

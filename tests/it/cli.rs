@@ -213,7 +213,11 @@ fn unreadable_input_is_named() {
             "format = 1\nhost = \"x\"\nmade = \"live\"\nsystem = \"linux x86_64\"\n[read]\n\"/a\" = 5\n",
             "line 6",
         ),
-        ("machine.toml", "environment = \"windows\"\n", "machine description"),
+        (
+            "machine.toml",
+            "environment = \"windows\"\npython = 3.11\n",
+            "machine.toml:2:10: expected a version in quotes",
+        ),
         (
             "fact.json",
             "{\"format\":1,\"report\":{\"probes\":[],\"facts\":[{\"key\":\"nvidia-drivr\",\"subject\":\"host\",\"value\":\"1\",\"origin\":\"system\"}]}}",

@@ -11,10 +11,13 @@
     reason = "tests touch the machine, and panic where something is wrong"
 )]
 
+mod cases;
 mod cli;
 mod descriptions;
 mod devices;
 mod generated;
+mod golden;
+mod golden_live;
 mod isolation;
 mod judging;
 mod live;

@@ -148,7 +148,7 @@ fn a_machine_with_cpu_drivers_alone_is_healthy_and_has_no_gpu() {
 }
 
 /// A manifest of a driver with a fault, beside the healthy one.
-fn faulty(folder: &Folder, fault: &str) -> PathBuf {
+pub fn faulty(folder: &Folder, fault: &str) -> PathBuf {
     let file = folder.path(&format!("lib{fault}.so"));
     library("vulkan_icd.c", &[&format!("-DFAULT={}", fault.to_uppercase())], &file);
     let path = file.display();

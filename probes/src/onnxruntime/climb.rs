@@ -3,7 +3,7 @@
 use super::providers::{ACCELERATED, Accelerated, PACKAGE_VERSION, PROVIDER, TO_PRELOAD, WANTS_FIRST};
 use super::{COMPUTE, LIBRARY, PACKAGE, PROVIDERS, VERSION};
 use crate::fact::{Report, Subject, Value};
-use crate::framework::first_package;
+use crate::framework::packaged;
 use crate::host::Missing;
 use crate::ladder::{Climb, Rung, State};
 
@@ -42,9 +42,9 @@ fn path_of(library: &Subject) -> &str {
 /// Where no library was found there may still be a package: older ones have it inside their Python module.
 fn without_library(report: &Report, windows: Option<&Subject>) -> Climb {
     let ours = |name: &str| super::PACKAGES.iter().any(|(ours, _)| *ours == name);
-    if let Some((package, version)) = first_package(report, ours) {
-        let detail = format!("{package}: no library of its own that could be asked");
-        return Climb::none(State::Unknown, detail).with("package", version);
+    if let Some(package) = packaged(report, ours) {
+        let detail = format!("{}: no library of its own that could be asked", package.copy);
+        return Climb::none(State::Unknown, detail).with("package", package.version);
     }
     let system = report.all(LIBRARY.name).find_map(|fact| fact.value.as_ref().err());
     match (system, windows) {

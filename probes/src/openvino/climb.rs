@@ -2,7 +2,7 @@
 
 use super::{CPU, DEVICE, FAULT, LIBRARY, PACKAGE, VERSION};
 use crate::fact::{Report, Subject, Value};
-use crate::framework::first_package;
+use crate::framework::packaged;
 use crate::host::Missing;
 use crate::ladder::{Climb, Rung, State};
 
@@ -11,9 +11,9 @@ pub(super) fn climb(report: &Report) -> Climb {
         return Climb::none(State::Unknown, "the Python environments could not be looked at");
     }
     let Some(fact) = report.all(LIBRARY.name).next() else {
-        if let Some((package, version)) = first_package(report, |name| name == "openvino") {
-            let detail = format!("{package}: no library of its own that could be asked");
-            return Climb::none(State::Unknown, detail).with("package", version);
+        if let Some(package) = packaged(report, |name| name == "openvino").filter(|package| package.given) {
+            let detail = format!("{}: its library was not asked", package.copy);
+            return Climb::none(State::Unknown, detail).with("package", package.version);
         }
         return Climb::new(State::NotInstalled, Rung::Library, "neither a Python package nor a library");
     };

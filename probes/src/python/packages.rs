@@ -70,6 +70,7 @@ pub(crate) fn matters(name: &str) -> bool {
         "coremltools",
         "ctranslate2",
         "cupy",
+        "deepspeed",
         "dpctl",
         "flash-attn",
         "habana-torch-plugin",

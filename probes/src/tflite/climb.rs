@@ -2,7 +2,7 @@
 
 use super::{ACCELERATORS, DELEGATE, DELEGATE_LACKS, LIBRARY, PACKAGE, VERSION};
 use crate::fact::{Report, Subject, Value};
-use crate::framework::first_package;
+use crate::framework::packaged;
 use crate::host::Missing;
 use crate::ladder::{Climb, Rung, State};
 
@@ -13,9 +13,9 @@ pub(super) fn climb(report: &Report) -> Climb {
     let Some(fact) = report.all(LIBRARY.name).next() else {
         let ours = |name: &str| super::MODULES.iter().any(|(ours, ..)| *ours == name);
         // TensorFlow brings a copy of its own, of which nothing is known without its files.
-        if let Some((package, version)) = first_package(report, ours) {
-            let detail = format!("{package}: whether it holds TensorFlow Lite was not asked");
-            return Climb::none(State::Unknown, detail).with("package", version);
+        if let Some(package) = packaged(report, ours).filter(|package| package.given) {
+            let detail = format!("{}: whether it holds TensorFlow Lite was not asked", package.copy);
+            return Climb::none(State::Unknown, detail).with("package", package.version);
         }
         return Climb::new(State::NotInstalled, Rung::Library, "neither a Python package nor a library");
     };

@@ -72,25 +72,15 @@ pub(super) fn all(report: &Report) -> Vec<Fact> {
     if !modules.is_empty() {
         add(&CARD_MODULES, Value::Set(modules));
     }
-    let lines = named(gpus.iter().filter_map(|gpu| known.text("gpu-line", gpu)));
-    if known.value("nvidia-driver", &Subject::Host).is_some() || !gpus.is_empty() {
-        let of_host = |key: &'static str| known.text(key, &Subject::Host);
-        let is_taken = of_host("cuda-library-taken") == Some("compat");
-        let refused =
-            of_host("cuda-status") == Some("compat-not-supported") || lines.iter().any(|line| line == "geforce");
-        add(&FORWARD_COMPATIBILITY, Value::from(if is_taken && !refused { "in-use" } else { "not-seen" }));
-    }
     if gpus.is_empty() {
         return derived;
     }
     add(&GPUS, Value::Number(gpus.len() as u64));
+    let lines = named(gpus.iter().filter_map(|gpu| known.text("gpu-line", gpu)));
     if !lines.is_empty() {
         add(&LINES, Value::Set(lines));
     }
-    let capability = |gpu: &&Subject| match known.value("compute-capability", gpu) {
-        Some(Value::Version(capability)) => Some(capability.clone()),
-        _ => None,
-    };
+    let capability = |gpu: &&Subject| known.value("compute-capability", gpu).and_then(version).cloned();
     let capabilities: Option<Vec<Version>> = gpus.iter().map(capability).collect();
     for (key, capability) in
         capabilities.iter().flat_map(|all| [(&LOWEST, all.iter().min()), (&HIGHEST, all.iter().max())])
@@ -103,6 +93,35 @@ pub(super) fn all(report: &Report) -> Vec<Fact> {
         add(&DEVICES_LEFT, Value::from(left(visible, gpus.len())));
     }
     derived
+}
+
+/// Whether programs get CUDA's forward compatibility library, by the facts that are told, those of packages among them.
+pub(super) fn forward_compatibility(report: &Report) -> Option<Fact> {
+    if report.version("nvidia-driver").is_none() && report.host(GPUS.name).is_none() {
+        return None;
+    }
+    // A package for a newer major version of CUDA than the driver's sees a GPU by that library alone.
+    let is_shown = |subject: &Subject| {
+        let cuda = report.about(subject, "package-cuda").and_then(version);
+        let newer = cuda.zip(report.version("cuda-driver-api")).is_some_and(|(cuda, api)| cuda.part(0) > api.part(0));
+        newer && report.about(subject, "package-sees-gpu") == Some(&Value::Flag(true))
+    };
+    let is_used =
+        report.text("cuda-library-taken") == "compat" || report.subjects("package-sees-gpu").into_iter().any(is_shown);
+    let is_refused = || {
+        let of_geforce =
+            |lines: &Value| matches!(lines, Value::Set(lines) if lines.iter().any(|line| line == "geforce"));
+        report.text("cuda-status") == "compat-not-supported" || report.host(LINES.name).is_some_and(of_geforce)
+    };
+    let state = if is_used && !is_refused() { "in-use" } else { "not-seen" };
+    Some(fact(&FORWARD_COMPATIBILITY, &Subject::Host, Value::from(state), "the CUDA library and what packages see"))
+}
+
+fn version(value: &Value) -> Option<&Version> {
+    match value {
+        Value::Version(version) => Some(version),
+        _ => None,
+    }
 }
 
 /// The NVIDIA GPUs that CUDA can be asked about: those that the driver lists, and where it lists none, all cards that are not

@@ -132,7 +132,18 @@ pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
         }
         _ => None,
     };
-    let of = |(subject, own): (&Subject, Vec<&Fact>)| of_package(matrix, &machine, python(subject), subject, &own);
+    // What conda built is for other Pythons than the wheels.
+    let by_conda = |subject: &Subject| match subject {
+        Subject::Package { environment, .. } => {
+            let kind = report.about(&Subject::Environment(environment.clone()), "environment-kind");
+            kind.is_some_and(|kind| *kind == Value::from("conda"))
+        }
+        _ => false,
+    };
+    let of = |(subject, own): (&Subject, Vec<&Fact>)| {
+        let python = python(subject).filter(|_| !by_conda(subject));
+        of_package(matrix, &machine, python, subject, &own)
+    };
     by_package.into_iter().flat_map(of).collect()
 }
 
@@ -154,17 +165,7 @@ pub(crate) fn of_package(
     if let (Some(range), Some(python)) = (release.and_then(|release| release.python.as_ref()), python) {
         derived.push(fact(&TAKES_PYTHON, subject, Value::Flag(range.contains(python)), "the metadata of the release"));
     }
-    let build = product.zip(installed).and_then(|(product, installed)| {
-        let told = Told {
-            label: label(installed),
-            computes: value("package-build").map(ToString::to_string),
-            cuda: value("package-cuda").and_then(version),
-            rocm: value("package-rocm").and_then(version),
-        };
-        product
-            .builds(installed)
-            .find(|build| product.package_of(build) == name && machine.takes(build) && told.is(build, machine.system))
-    });
+    let build = build_of(matrix, machine, subject, &known);
     let mut add = |name: &str, told: Option<Value>| {
         if let (Some(key), Some(told)) = (accelprobe_probes::key(name), told)
             && known.value(key.name, subject).is_none()
@@ -190,6 +191,29 @@ pub(crate) fn of_package(
     derived
 }
 
+/// The build that an installed package is, by what is known of it.
+pub(super) fn build_of<'a>(
+    matrix: &'a Matrix,
+    machine: &Machine,
+    subject: &Subject,
+    known: &Known<'_>,
+) -> Option<&'a Build> {
+    let Subject::Package { name, .. } = subject else { return None };
+    let installed = known.value("package-version", subject).and_then(version)?;
+    let product = matrix.product_of_package(name)?;
+    let told = Told {
+        label: label(installed),
+        computes: known.value("package-build", subject).map(ToString::to_string),
+        cuda: known.value("package-cuda", subject).and_then(version),
+        rocm: known.value("package-rocm", subject).and_then(version),
+    };
+    let fits =
+        |build: &&Build| product.package_of(build) == name && machine.takes(build) && told.is(build, machine.system);
+    // Of several, what people get counts before what only a command with pins would give.
+    let builds = product.build.iter().filter(|build| build.versions.contains(installed));
+    builds.filter(fits).min_by_key(|build| build.default.is_empty() && build.beside.is_none())
+}
+
 /// What is known of an installed package that tells which build it is.
 struct Told<'a> {
     label: Option<&'a str>,
@@ -204,12 +228,17 @@ impl Told<'_> {
             return build.has_label(label);
         }
         let agrees = self.computes.as_ref().is_none_or(|computes| *computes == build.computes)
-            && self.cuda.is_none_or(|cuda| build.cuda.as_ref().is_some_and(|own| cuda.starts_with(own)))
-            && self.rocm.is_none_or(|rocm| build.rocm.as_ref().is_some_and(|own| rocm.starts_with(own)));
+            && self.cuda.is_none_or(|cuda| build.cuda.as_ref().is_some_and(|own| are_of_one_release(cuda, own)))
+            && self.rocm.is_none_or(|rocm| build.rocm.as_ref().is_some_and(|own| are_of_one_release(rocm, own)));
         // Where nothing else tells, it is what a plain installation gives.
         let told = self.cuda.is_some() || self.rocm.is_some();
         agrees && (told || system.is_some_and(|system| build.default.iter().any(|default| default == system)))
     }
+}
+
+/// Whether one version is the other, told more or less exactly: `12` and `12.9`.
+fn are_of_one_release(one: &Version, other: &Version) -> bool {
+    one.starts_with(other) || other.starts_with(one)
 }
 
 /// The local label of a version: `+cu128` of `2.7.0+cu128`. Other labels than those of builds (`+git1234`) count, too: such a
@@ -264,7 +293,7 @@ fn served(
     facts
 }
 
-fn version(value: &Value) -> Option<&Version> {
+pub(super) fn version(value: &Value) -> Option<&Version> {
     match value {
         Value::Version(version) => Some(version),
         _ => None,
