@@ -126,8 +126,14 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Findin
 }
 
 fn remedy(remedy: &Remedy, ground: &Ground<'_>, row: &Row, subject: &Subject) -> Remedy {
+    // A command with a gap is none.
+    let known = |name: &str| {
+        let facts = condition::key(name).map(|key| ground.facts(key, subject)).unwrap_or_default();
+        matches!(name, "subject" | "package" | "require") || facts.iter().any(|fact| fact.value.is_ok())
+    };
+    let whole = |command: &&String| template::names(command).iter().all(|name| known(name));
     // In a command the items of a set are arguments.
-    let commands = remedy.commands.iter().map(|command| fill(command, ground, row, subject, " "));
+    let commands = remedy.commands.iter().filter(whole).map(|command| fill(command, ground, row, subject, " "));
     Remedy { text: fill(&remedy.text, ground, row, subject, ", "), commands: commands.collect() }
 }
 
