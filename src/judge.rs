@@ -22,7 +22,7 @@ use crate::diagnosis::{
     Citation, Consequence, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl,
 };
 use crate::matrix::condition::Ground;
-use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Severity, Support, System};
+use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Row, Severity, Support, System};
 use crate::project::Project;
 use crate::spec::{Mistake, Spec};
 
@@ -59,14 +59,15 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         joined.facts.extend(instead);
     }
     let case = Case::new(&joined, &climbs, matrix, asked, environment);
-    let mut findings = findings::by_rules(&case);
+    let by_rules = findings::by_rules(&case);
+    let mut findings = by_rules.clone();
     let planner = Planner::new(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();
     for spec in asked.wants.iter().chain(&of_project.specs) {
-        let judged = wants::want(&planner, &findings, spec)?;
+        let judged = wants::want(&planner, &by_rules, spec)?;
         let mut want = judged.want;
-        let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, matrix));
+        let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, judged.system, matrix));
         if let Some(cause) = &cause {
             want.detail.clone_from(&cause.message);
             want.because.push(cause.rule.clone());
@@ -81,12 +82,12 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let requirements = asked
         .requirements
         .iter()
-        .map(|spec| requirements::requirement(&planner, &findings, spec))
+        .map(|spec| requirements::requirement(&planner, &by_rules, spec))
         .collect::<Result<_, _>>()?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let recommendations = match asked.wants.is_empty() && asked.project.files.is_empty() {
-        true => recommend::for_frameworks(&planner, &findings),
-        false => recommend::for_wants(&planner, &wanted, &findings),
+        true => recommend::for_frameworks(&planner, &by_rules),
+        false => recommend::for_wants(&planner, &wanted, &by_rules),
     };
     Ok(Diagnosis {
         format: FORMAT,
@@ -106,13 +107,19 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
 }
 
 /// Adds a want's finding to those of the rules. Where a rule has found the cause, or says the same by its code, that finding
-/// becomes an error, has the want as its consequence, and is returned.
-fn tell(findings: &mut Vec<Finding>, fault: &Fault, matrix: &Matrix) -> Option<Finding> {
+/// becomes an error, has the want as its consequence, and is returned. What is wrong with a package explains nothing of others.
+fn tell(findings: &mut Vec<Finding>, fault: &Fault, system: &System, matrix: &Matrix) -> Option<Finding> {
     let wanted = &fault.finding;
-    let same = |rule: &str| matrix.rules.iter().any(|one| one.id == rule && one.code == wanted.code);
     let causes = causes_of(matrix, &fault.causes);
+    let is_of_wanted = |told: &Finding| {
+        let of_packages = |row: &Row| row.when.is_of_packages() || row.require.is_of_packages();
+        let of = |name: &String| told.subject.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(" in "));
+        let rule = matrix.rules.iter().find(|rule| rule.id == told.rule);
+        rule.is_some_and(|rule| !rule.row.iter().any(of_packages) || system.packages.iter().any(of))
+    };
     let explains = |told: &&mut Finding| {
-        (told.severity > Severity::Info && causes.contains(&told.rule.as_str())) || same(&told.rule)
+        is_of_wanted(told)
+            && (told.code == wanted.code || (told.severity > Severity::Info && causes.contains(&told.rule.as_str())))
     };
     if let Some(cause) = findings.iter_mut().find(explains) {
         cause.severity = Severity::Error;

@@ -250,6 +250,13 @@ impl<'c, 'a> Planner<'c, 'a> {
         wished.all(|build| build.computes == first).then_some(vendor)
     }
 
+    /// Whether what is wanted has nothing to do with a GPU: by its part, or as a package that is for the processor alone.
+    pub(super) fn is_for_cpu(&self, product: &'a Product, spec: &Spec) -> bool {
+        let wish = wish(spec);
+        let mut wished = product.build.iter().filter(|build| wish.takes(product, build)).peekable();
+        spec.part == Some(Part::Cpu) || (wished.peek().is_some() && wished.all(|build| build.computes == "cpu"))
+    }
+
     /// The system that must work for a build to use its GPU.
     pub(super) fn api(&self, build: &Build) -> Option<&'a System> {
         let mut apis = APIS.iter().flat_map(|(_, apis)| apis.iter());
@@ -268,8 +275,16 @@ impl<'c, 'a> Planner<'c, 'a> {
             return None;
         }
         let causes = causes_of(self.case.matrix, &api.explained_by);
-        let explains =
-            |finding: &&Finding| finding.severity == Severity::Error && causes.contains(&finding.rule.as_str());
+        // What is wrong with an installed package keeps no other from the GPU.
+        let of_packages = |id: &str| {
+            let rule = self.case.matrix.rules.iter().find(|rule| rule.id == id);
+            rule.is_none_or(|rule| rule.row.iter().any(|row| row.when.is_of_packages() || row.require.is_of_packages()))
+        };
+        let explains = |finding: &&Finding| {
+            finding.severity == Severity::Error
+                && causes.contains(&finding.rule.as_str())
+                && !of_packages(&finding.rule)
+        };
         findings.iter().find(explains).map(|finding| (api, finding.message.clone()))
     }
 

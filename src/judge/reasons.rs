@@ -89,7 +89,8 @@ fn remedy<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, outloo
         instead.map(|plan| format!("{} works as things are", plan.title_for())).into_iter().collect();
     parts.extend(outlook.unlocks());
     if parts.is_empty() {
-        return None;
+        let mut barred = outlook.barred.iter();
+        return barred.find_map(|(_, support)| support.remedy.clone());
     }
     let commands = instead.map(|plan| plan::install(case, plan).pip).unwrap_or_default();
     let mut text = parts.join("; ");

@@ -202,10 +202,12 @@ impl<'a> Ground<'a> {
 
     /// The facts under a key that count where a subject is judged, in the order of trust.
     pub(crate) fn facts(&self, key: &Key, subject: &Subject) -> Vec<&'a Fact> {
-        if let Some((_, facts)) =
-            self.supposed.filter(|(package, _)| *package == subject && key.scope == Scope::Package)
-        {
-            return facts.iter().filter(|fact| *fact.key == *key).collect();
+        if let Some((_, facts)) = self.supposed.filter(|(package, _)| *package == subject) {
+            let own: Vec<&Fact> = facts.iter().filter(|fact| *fact.key == *key).collect();
+            // Of its environment the rest is known as it is.
+            if !own.is_empty() || key.scope == Scope::Package {
+                return own;
+            }
         }
         let Some(subjects) = self.places.get(key.name) else { return Vec::new() };
         let mut places: Vec<usize> = match (key.scope, subject) {
