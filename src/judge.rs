@@ -15,6 +15,8 @@ mod wants;
 
 use std::collections::BTreeMap;
 
+use std::borrow::Cow;
+
 use accelprobe_probes::fact::{Report, Subject, Value};
 use accelprobe_probes::ladder::Climb;
 
@@ -47,11 +49,12 @@ pub struct Asked {
 /// Judges a machine by its facts.
 pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis, Mistake> {
     let environment = environment(&report);
-    let climbs = systems::climbs(&report, matrix, environment);
     // What is judged is one subject for each device; what is told is what was asked.
     let mut joined = join::joined(&report);
     project::add_facts(&asked.project, &mut joined);
+    let told = joined.facts.len();
     derive::derive(&mut joined, matrix);
+    let climbs = systems::climbs(&with_builds(&report, &joined, told), matrix, environment);
     let of_project = project::wanted(&asked.project, matrix, &joined)?;
     // What could stand in the place of a package is known when everything else is.
     if joined.all("package-version").next().is_some() {
@@ -103,6 +106,21 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         requirements,
         report,
     })
+}
+
+/// What was asked, and of packages what follows from their versions: how a framework stands depends on its build. `told` is how
+/// many facts of `joined` are not derived.
+fn with_builds<'a>(report: &'a Report, joined: &Report, told: usize) -> Cow<'a, Report> {
+    let derived = joined.facts.iter().skip(told).filter(|fact| matches!(fact.subject, Subject::Package { .. }));
+    let derived: Vec<_> = derived.filter(|fact| accelprobe_probes::key(fact.key.name).is_some()).cloned().collect();
+    match derived.is_empty() {
+        true => Cow::Borrowed(report),
+        false => {
+            let mut all = report.clone();
+            all.facts.extend(derived);
+            Cow::Owned(all)
+        }
+    }
 }
 
 /// Adds a want's finding to those of the rules. Where a rule has found the cause, or says the same by its code, that finding

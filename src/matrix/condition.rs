@@ -285,6 +285,9 @@ impl Condition {
                         _ => range.contains(version).into(),
                     },
                     (Some(Err(Missing::NotFound)), test) => matches!(test, Test::Absent).into(),
+                    // It is there, and its version is what is not known.
+                    (Some(Err(_)), Test::Present) => Truth::True,
+                    (Some(Err(_)), Test::Absent) => Truth::False,
                     _ => Truth::Unknown,
                 }
             }
