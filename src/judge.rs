@@ -128,8 +128,10 @@ fn with_builds<'a>(report: &'a Report, joined: &Report, told: usize) -> Cow<'a, 
 fn tell(findings: &mut Vec<Finding>, fault: &Fault, matrix: &Matrix) -> Option<Finding> {
     let wanted = &fault.finding;
     let same = |rule: &str| matrix.rules.iter().any(|one| one.id == rule && one.code == wanted.code);
-    let explains =
-        |told: &&mut Finding| (told.severity > Severity::Info && fault.causes.contains(&told.rule)) || same(&told.rule);
+    let causes = causes_of(matrix, &fault.causes);
+    let explains = |told: &&mut Finding| {
+        (told.severity > Severity::Info && causes.contains(&told.rule.as_str())) || same(&told.rule)
+    };
     if let Some(cause) = findings.iter_mut().find(explains) {
         cause.severity = Severity::Error;
         cause.consequences.push(Consequence {
@@ -142,6 +144,20 @@ fn tell(findings: &mut Vec<Finding>, fault: &Fault, matrix: &Matrix) -> Option<F
     }
     findings.push(wanted.clone());
     None
+}
+
+/// These rules, and all whose findings are the cause of theirs.
+fn causes_of<'a>(matrix: &'a Matrix, rules: &'a [String]) -> Vec<&'a str> {
+    let mut causes: Vec<&str> = Vec::new();
+    let mut open: Vec<&str> = rules.iter().map(String::as_str).collect();
+    while let Some(rule) = open.pop() {
+        if !causes.contains(&rule) {
+            causes.push(rule);
+            let rule = matrix.rules.iter().find(|one| one.id == rule);
+            open.extend(rule.into_iter().flat_map(|rule| &rule.caused_by).map(String::as_str));
+        }
+    }
+    causes
 }
 
 /// Everything that a judgement may look at.

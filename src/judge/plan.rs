@@ -17,7 +17,7 @@ use accelprobe_probes::ladder::{Climb, Rung, State};
 use accelprobe_probes::version::{Range, Version};
 
 use super::derive::{Gpu, Machine};
-use super::{Case, wants};
+use super::{Case, causes_of, wants};
 use crate::diagnosis::Finding;
 use crate::matrix::{Build, Product, Release, Row, Rule, Severity, Support, System, Verdict};
 use crate::spec::{Part, Spec};
@@ -265,8 +265,9 @@ impl<'c, 'a> Planner<'c, 'a> {
         if climb.is_some_and(|climb| climb.state == State::Working) {
             return None;
         }
+        let causes = causes_of(self.case.matrix, &api.explained_by);
         let explains =
-            |finding: &&Finding| finding.severity == Severity::Error && api.explained_by.contains(&finding.rule);
+            |finding: &&Finding| finding.severity == Severity::Error && causes.contains(&finding.rule.as_str());
         findings.iter().find(explains).map(|finding| (api, finding.message.clone()))
     }
 

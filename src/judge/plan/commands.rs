@@ -19,14 +19,17 @@ pub(crate) struct Commands {
 /// The commands that install a plan into the active environment. A system's own Python gets a virtual environment beside it:
 /// Debian's and Ubuntu's refuse packages (PEP 668), and elsewhere it is a bad idea.
 pub(crate) fn install(case: &Case<'_>, plan: &Plan<'_>) -> Commands {
-    // Beside a copy of another build the index alone changes nothing: the version must name the build.
-    let place = Place::active(case.ground.report);
+    let environment = Place::active(case.ground.report).environment;
     let mut packages = plan.product.packages.iter().chain(plan.build.package.as_ref());
-    let is_here = packages.any(|name| {
-        let subject = Subject::Package { environment: place.environment.clone(), name: name.clone() };
-        case.ground.report.about(&subject, "package-version").is_some()
-    });
-    into_active(case, &words(plan, is_here))
+    let here = |name: &str| is_installed(case.ground.report, &environment, name);
+    // Beside a copy of another build the index alone changes nothing: the version must name the build.
+    let over = packages.any(|name| here(name));
+    into_active(case, &words(plan, over.then_some(&here)))
+}
+
+fn is_installed(report: &Report, environment: &str, name: &str) -> bool {
+    let subject = Subject::Package { environment: environment.to_owned(), name: name.to_owned() };
+    report.about(&subject, "package-version").is_some()
 }
 
 /// The commands that install these words into the active environment.
@@ -34,7 +37,7 @@ pub(crate) fn into_active(case: &Case<'_>, words: &str) -> Commands {
     let report = case.ground.report;
     let windows = case.environment == Some(Environment::Windows);
     let place = Place::active(report);
-    let folder = Subject::Environment(place.environment);
+    let folder = Subject::Environment(place.environment.clone());
     let text = |key: &str| report.about(&folder, key).map(Value::to_string);
     let kind = text("environment-kind").unwrap_or_else(|| report.text("python-environment").to_owned());
     let in_new = |uv: &str| match windows {
@@ -52,13 +55,13 @@ pub(crate) fn into_active(case: &Case<'_>, words: &str) -> Commands {
             uv: by_uv_alone,
         },
         ("system", true) => Commands { pip: vec![format!("py -m pip install {words}")], uv: by_uv_alone },
-        ("" | "none", _) => {
+        ("" | "none", _) if place.environment.is_empty() => {
             let python = if windows { "py" } else { "python3" };
             Commands { pip: vec![format!("{python} -m pip install {words}")], uv: by_uv_alone }
         }
         _ => {
             let uv = match (kind.as_str(), text("environment-interpreter")) {
-                ("venv" | "uv" | "conda", _) | (_, None) => format!("uv pip install {words}"),
+                ("venv" | "uv" | "conda" | "", _) | (_, None) => format!("uv pip install {words}"),
                 (_, Some(interpreter)) => {
                     format!("uv pip install --python {} {words}", quoted(&interpreter, windows))
                 }
@@ -74,9 +77,10 @@ pub(crate) fn into_active(case: &Case<'_>, words: &str) -> Commands {
 pub(crate) fn repair(report: &Report, environment: &str, installed: &str, plan: &Plan<'_>) -> String {
     let folder = Subject::Environment(environment.to_owned());
     let text = |key: &str| report.about(&folder, key).map(Value::to_string);
+    let here = |name: &str| is_installed(report, environment, name);
     let python = if report.text("environment") == "windows" { "python" } else { "python3" };
     let pip = |key: &str, verb: &str| text(key).unwrap_or_else(|| format!("{python} -m pip {verb}"));
-    let install = format!("{} {}", pip("environment-install", "install"), words(plan, true));
+    let install = format!("{} {}", pip("environment-install", "install"), words(plan, Some(&here)));
     // Packages that hold the same files cannot stand beside each other.
     match plan.product.package_of(plan.build) == installed {
         true => install,
@@ -84,26 +88,31 @@ pub(crate) fn repair(report: &Report, environment: &str, installed: &str, plan: 
     }
 }
 
-/// The words behind `pip install`: what the data has, with the release where it is not the newest. `exactly` names the very build
-/// by its label, as an installed package of the same number must be replaced.
-pub(super) fn words(plan: &Plan<'_>, exactly: bool) -> String {
-    let newest = plan.product.horizon().is_some_and(|newest| newest == &plan.release.version);
+/// The words behind `pip install`: what the data has, with the release where it is not the newest. Over a copy of another build
+/// (`over` tells what is installed beside it) they name the very build by its label: pip takes one number for another.
+fn words(plan: &Plan<'_>, over: Option<&dyn Fn(&str) -> bool>) -> String {
+    let newest = plan.product.horizon().is_some_and(|newest| *newest == plan.release.version);
     // Only packages from an index of their own carry the label of their build.
-    let label = match (&plan.build.label, exactly && plan.build.install.contains("--index-url")) {
-        (_, false) => String::new(),
-        (Some(label), true) => label.clone(),
-        (None, true) => format!("+{}", plan.build.id),
+    let label = match (&plan.build.label, over) {
+        (_, None) => String::new(),
+        _ if !plan.build.install.contains("--index-url") => String::new(),
+        (Some(label), Some(_)) => label.clone(),
+        (None, Some(_)) => format!("+{}", plan.build.id),
     };
-    let own = |name: &str| plan.product.packages.iter().any(|package| package == name);
     let pinned = split(&plan.build.install).into_iter().enumerate().map(|(place, word)| {
         let name = word.split('[').next().unwrap_or_default().to_owned();
-        let bare = !word.contains(['<', '>', '=', '!']);
+        if word.contains(['<', '>', '=', '!']) {
+            return word;
+        }
+        // Other packages, such as torch-directml, have numbers of their own.
+        let own = place == 0 && plan.product.packages.contains(&name);
         match plan.release.beside.get(&name) {
-            _ if newest && !exactly => word,
-            _ if !bare => word,
-            Some(version) => format!("{word}=={version}{label}"),
-            None if place == 0 && own(&name) => format!("{word}=={}{label}", &plan.release.version),
-            None => word,
+            None if own && (!newest || over.is_some()) => format!("{word}=={}{label}", plan.release.version),
+            Some(version) if over.is_some_and(|is_installed| is_installed(&name)) => {
+                format!("{word}=={version}{label}")
+            }
+            Some(version) if !newest => format!("{word}=={version}"),
+            _ => word,
         }
     });
     pinned.map(|word| quote(&word)).collect::<Vec<_>>().join(" ")
