@@ -8,7 +8,7 @@ use super::plan::{self, Commands, Outlook, Place, Plan, Planner};
 use super::wants::Fault;
 use super::{Case, findings, reasons};
 use crate::diagnosis::{Finding, Outcome, Recommendation};
-use crate::matrix::condition::{Beyond, Truth};
+use crate::matrix::condition::{Beyond, Conditions, Truth};
 use crate::matrix::{Gives, Product, Remedy, Setup, Severity, System, Table};
 use crate::spec::{Part, Spec};
 
@@ -269,7 +269,9 @@ fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
 }
 
 fn fits(case: &Case<'_>, setup: &Setup) -> bool {
-    setup.when.hold(&case.ground, &Subject::Host, Beyond::Compared) == Truth::True
+    let holds =
+        |conditions: &Conditions| conditions.hold(&case.ground, &Subject::Host, Beyond::Compared) == Truth::True;
+    holds(&setup.when) && (setup.except.0.is_empty() || !holds(&setup.except))
 }
 
 fn by_setup(case: &Case<'_>, system: &System, setup: &Setup) -> Recommendation {
