@@ -272,7 +272,7 @@ fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
 }
 
 fn fits(case: &Case<'_>, setup: &Setup) -> bool {
-    setup.when.hold(&case.ground, &Subject::Host, Beyond::Compared) == Truth::True
+    setup.when.hold(&case.ground, &case.ground.spot(&Subject::Host), Beyond::Compared) == Truth::True
 }
 
 fn by_setup(case: &Case<'_>, system: &System, setup: &Setup) -> Recommendation {
