@@ -77,8 +77,8 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
             want.because.push(cause.rule.clone());
         }
         // Where the cause has its own remedy, no other advice comes before it.
-        if cause.is_none() {
-            wanted.push((judged.system, spec, want.verdict, judged.fault.map(|fault| fault.finding)));
+        if let (None, Some(system)) = (&cause, judged.system) {
+            wanted.push((system, spec, want.verdict, judged.fault.map(|fault| fault.finding)));
         }
         wants.push(want);
     }

@@ -4,7 +4,7 @@ use super::plan::{self, Outlook, Place, Planner, Reason, Refused, Wish};
 use super::wants::Fault;
 use super::{Case, findings, vendor_title};
 use crate::diagnosis::Finding;
-use crate::matrix::{Remedy, Severity, System};
+use crate::matrix::{Release, Remedy, Severity, System};
 use crate::spec::Spec;
 
 /// Why a product runs on the processor alone.
@@ -26,7 +26,12 @@ pub(super) fn no_gpu(case: &Case<'_>, outlook: &Outlook<'_>, vendors: &[&str]) -
 }
 
 /// The want as a finding: the reason against the best build that was refused, and what would work.
-pub(super) fn fault<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, outlook: &Outlook<'a>) -> Fault {
+pub(super) fn fault<'a>(
+    planner: &Planner<'_, 'a>,
+    system: Option<&'a System>,
+    spec: &Spec,
+    outlook: &Outlook<'a>,
+) -> Fault {
     let case = planner.case();
     let product = outlook.product;
     let on_gpu = || outlook.refused.iter().filter(|refused| refused.build.computes != "cpu");
@@ -50,7 +55,8 @@ pub(super) fn fault<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Sp
         change: None,
         sources: std::slice::from_ref(&product.source),
     };
-    let reason = reason.cloned().or(barred).unwrap_or_else(no_wheel);
+    let python = || without_python(case, outlook, spec);
+    let reason = reason.cloned().or_else(python).or(barred).unwrap_or_else(no_wheel);
     let range = spec.range.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
     let evidence = reason.keys.iter().flat_map(|key| case.ground.report.all(key.name).take(1));
     let finding = Finding {
@@ -69,6 +75,30 @@ pub(super) fn fault<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Sp
     Fault { finding, causes }
 }
 
+/// That no release which is wanted has wheels for this Python: so it is whatever else stands in the way.
+fn without_python<'a>(case: &Case<'a>, outlook: &Outlook<'a>, spec: &Spec) -> Option<Reason<'a>> {
+    let python = Place::active(case.ground.report).python?;
+    let wanted = |release: &&Release| spec.range.as_ref().is_none_or(|range| range.contains(&release.version));
+    let mut releases = outlook.product.release.iter().filter(wanted).peekable();
+    let newest = releases.peek().and_then(|_| outlook.product.release.iter().rev().find(wanted))?;
+    let fits = |release: &Release| release.python.as_ref().is_none_or(|range| range.contains(&python));
+    if releases.any(fits) {
+        return None;
+    }
+    let rule =
+        case.matrix.rules.iter().find(|rule| rule.code == "python-version-unsupported" && rule.area == "packages")?;
+    let range = newest.python.as_ref().map(ToString::to_string).unwrap_or_default();
+    Some(Reason {
+        code: &rule.code,
+        rule: &rule.id,
+        caused_by: &rule.caused_by,
+        message: format!("{} {} is for Python {range}, and this is {python}", outlook.product.name, newest.version),
+        keys: accelprobe_probes::key("python").into_iter().collect(),
+        change: None,
+        sources: std::slice::from_ref(&outlook.product.source),
+    })
+}
+
 fn platform(case: &Case<'_>) -> String {
     let environment = case.environment.map_or("this system", |environment| environment.title());
     match case.ground.report.text("arch") {
@@ -78,12 +108,17 @@ fn platform(case: &Case<'_>) -> String {
 }
 
 /// What would work: other releases as things are, these releases after an upgrade.
-fn remedy<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, outlook: &Outlook<'a>) -> Option<Remedy> {
+fn remedy<'a>(
+    planner: &Planner<'_, 'a>,
+    system: Option<&'a System>,
+    spec: &Spec,
+    outlook: &Outlook<'a>,
+) -> Option<Remedy> {
     let case = planner.case();
     let product = outlook.product;
     let wish = plan::wish(spec);
     let other = (!wish.is_open(product))
-        .then(|| planner.outlook(Some(system), product, &Place::active(case.ground.report), Wish::default()));
+        .then(|| planner.outlook(system, product, &Place::active(case.ground.report), Wish::default()));
     let instead = other.as_ref().and_then(|other| other.gpu.first());
     let mut parts: Vec<String> =
         instead.map(|plan| format!("{} works as things are", plan.title_for())).into_iter().collect();
