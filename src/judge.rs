@@ -4,7 +4,9 @@
 pub(crate) mod derive;
 mod devices;
 mod findings;
+pub(crate) mod ground;
 mod join;
+pub(crate) mod known;
 mod plan;
 mod project;
 mod reasons;
@@ -23,11 +25,11 @@ use accelprobe_probes::ladder::Climb;
 use crate::diagnosis::{
     Citation, Consequence, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl,
 };
-use crate::matrix::condition::Ground;
 use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Severity, Support, System};
 use crate::project::Project;
 use crate::spec::{Mistake, Spec};
 
+use ground::Ground;
 use plan::Planner;
 use wants::Fault;
 

@@ -12,10 +12,9 @@ mod packages;
 mod software;
 mod stand_in;
 
-use std::collections::HashMap;
-
 use accelprobe_probes::fact::{Fact, Key, Origin, Report, Subject, Value};
 
+use super::known::Known;
 use super::project;
 use crate::matrix::Matrix;
 
@@ -80,32 +79,6 @@ pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
     report.facts.extend(project::takes_python(report));
     let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
     report.facts.extend(facts);
-}
-
-/// The values of a report by key and subject, the first of each.
-struct Known<'a>(HashMap<(&'a str, &'a Subject), &'a Value>);
-
-impl<'a> Known<'a> {
-    fn of(facts: impl IntoIterator<Item = &'a Fact>) -> Known<'a> {
-        let mut known = HashMap::new();
-        for fact in facts {
-            if let Ok(value) = &fact.value {
-                known.entry((fact.key.name, &fact.subject)).or_insert(value);
-            }
-        }
-        Known(known)
-    }
-
-    fn value(&self, key: &'a str, subject: &'a Subject) -> Option<&'a Value> {
-        self.0.get(&(key, subject)).copied()
-    }
-
-    fn text(&self, key: &'a str, subject: &'a Subject) -> Option<&'a str> {
-        match self.value(key, subject) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
 }
 
 /// A derived fact. `how` completes "given by".

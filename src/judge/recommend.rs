@@ -269,8 +269,8 @@ fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
 }
 
 fn fits(case: &Case<'_>, setup: &Setup) -> bool {
-    let holds =
-        |conditions: &Conditions| conditions.hold(&case.ground, &Subject::Host, Beyond::Compared) == Truth::True;
+    let here = case.ground.spot(&Subject::Host);
+    let holds = |conditions: &Conditions| conditions.hold(&case.ground, &here, Beyond::Compared) == Truth::True;
     holds(&setup.when) && (setup.except.0.is_empty() || !holds(&setup.except))
 }
 

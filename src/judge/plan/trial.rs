@@ -5,7 +5,9 @@ use accelprobe_probes::fact::{Fact, Key, Origin, Scope, Subject, Value};
 use super::{Doubt, Place, Planner, Reason, words};
 use crate::judge::derive::{self, Gpu, Machine};
 use crate::judge::findings;
-use crate::matrix::condition::{Beyond, Conditions, Ground, Truth};
+use crate::judge::ground::Ground;
+use crate::judge::known::Spot;
+use crate::matrix::condition::{Beyond, Conditions, Truth};
 use crate::matrix::{Build, Matrix, Product, Release, Row, Rule, Severity, Support};
 
 /// What is tried.
@@ -62,8 +64,9 @@ impl<'a> Trial<'_, '_, 'a> {
         self.python(&mut tried);
         let facts = self.facts(&machine.with(gpus.to_vec()), &subject);
         let ground = self.planner.case.ground.suppose(&subject, &facts);
+        let spot = ground.spot(&subject);
         for (rule, rows) in &self.planner.rules {
-            judge(rule, rows, &ground, &subject, &mut tried);
+            judge(rule, rows, &ground, &spot, &mut tried);
         }
         self.code(&facts, gpus, &mut tried);
         tried
@@ -175,9 +178,9 @@ impl<'a> Trial<'_, '_, 'a> {
 }
 
 /// What one rule says of a package.
-fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, subject: &Subject, tried: &mut Tried<'a>) {
+fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, spot: &Spot<'_>, tried: &mut Tried<'a>) {
     // Versions compare plainly: a newer driver does what an older one did.
-    let holds = |conditions: &Conditions| conditions.hold(ground, subject, Beyond::Compared);
+    let holds = |conditions: &Conditions| conditions.hold(ground, spot, Beyond::Compared);
     let (mut held, mut open, mut likely) = (false, None, None);
     for row in rows {
         let applies = holds(&row.when);
@@ -192,7 +195,7 @@ fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, subject: &Su
                     code: &rule.code,
                     rule: &rule.id,
                     caused_by: &rule.caused_by,
-                    message: findings::fill(&rule.message, ground, row, subject, ", "),
+                    message: findings::fill(&rule.message, ground, row, spot, ", "),
                     keys: row.require.keys().filter(|key| key.scope == Scope::Host).collect(),
                     change: words::change(row),
                     sources: &rule.sources,
