@@ -207,7 +207,7 @@ fn golden_06_every_card_is_judged() {
 #[test]
 fn golden_07_card_newer_than_the_build() {
     let said = with_torch("07", "NVIDIA GeForce RTX 5090", "570.124.06", "2.6.0+cu124");
-    said.finds(&["arch-not-in-wheel"], 1).says("arch-not-in-wheel", &["RTX 5090", "cu128"], &[]);
+    said.finds(&["arch-not-in-wheel"], 1).says("arch-not-in-wheel", &["RTX 5090", "/whl/cu12"], &["/whl/cu124"]);
 }
 
 // env-doctor counts no GPU where the memory is not told.
