@@ -144,8 +144,13 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, spot: &Spot<'_>) -> Finding 
 }
 
 fn remedy(remedy: &Remedy, ground: &Ground<'_>, row: &Row, spot: &Spot<'_>) -> Remedy {
-    // In a command the items of a set are arguments.
-    let commands = remedy.commands.iter().map(|command| fill(command, ground, row, spot, " "));
+    // In a command the items of a set are arguments. What names something that is not known cannot be run.
+    let is_known = |name: &String| match name.as_str() {
+        "subject" | "package" | "require" => true,
+        name => told(name, ground, spot).is_some_and(|fact| fact.value.is_ok()),
+    };
+    let whole = remedy.commands.iter().filter(|command| template::names(command).iter().all(is_known));
+    let commands = whole.map(|command| fill(command, ground, row, spot, " "));
     Remedy { text: fill(&remedy.text, ground, row, spot, ", "), commands: commands.collect() }
 }
 
@@ -204,13 +209,20 @@ pub(super) fn fill(text: &str, ground: &Ground<'_>, row: &Row, spot: &Spot<'_>, 
             }
             _ => {}
         }
-        let own: Vec<&Fact> = condition::key(name).into_iter().flat_map(|key| ground.facts(key, spot)).collect();
-        // What is known of the subject counts before what is known of others.
-        let facts = if own.is_empty() { ground.report.all(name).collect() } else { own };
-        match facts.iter().find(|fact| fact.value.is_ok()).or(facts.first()) {
+        match told(name, ground, spot) {
             Some(Fact { value: Ok(Value::Set(items)), .. }) if !items.is_empty() => items.join(between),
             Some(fact) => value_of(fact),
             None => "unknown".to_owned(),
         }
     })
+}
+
+/// What a name in a text stands for. What is known of the subject counts before what is known of others; of another package
+/// nothing is said in its place.
+fn told<'a>(name: &str, ground: &Ground<'a>, spot: &Spot<'_>) -> Option<&'a Fact> {
+    let key = condition::key(name)?;
+    let own: Vec<&Fact> = ground.facts(key, spot).collect();
+    let of_package = key.scope == Scope::Package && matches!(spot.subject, Subject::Package { .. });
+    let facts = if own.is_empty() && !of_package { ground.report.all(key.name).collect() } else { own };
+    facts.iter().find(|fact| fact.value.is_ok()).or(facts.first()).copied()
 }
