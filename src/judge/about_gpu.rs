@@ -9,7 +9,8 @@ use accelprobe_probes::fact::{Fact, Key, Kind, Origin, Report, Scope, Subject, V
 
 use super::derive::architectures::{self, Cover};
 use super::findings::is_broken;
-use crate::matrix::condition::{self, Beyond, Ground, Truth};
+use super::ground::Ground;
+use crate::matrix::condition::{self, Beyond, Truth};
 use crate::matrix::{Build, Environment, GpuFamily, Matrix, Product, Release, Row, Rule};
 
 /// The facts by which a row is one about GPUs.
@@ -40,8 +41,10 @@ pub(crate) fn serving<'a>(matrix: &'a Matrix, vendor: &str, family: &GpuFamily) 
             let report = machine(vendor, family, product, release, environment);
             let climbs = BTreeMap::new();
             let ground = Ground::new(&report, &climbs, matrix);
-            let applies = |row: &&Row| row.when.hold(&ground, &gpu(), Beyond::Compared) == Truth::True;
-            match rows().any(|row| is_broken(&ground, row, &gpu())) {
+            let subject = gpu();
+            let spot = ground.spot(&subject);
+            let applies = |row: &&Row| row.when.hold(&ground, &spot, Beyond::Compared) == Truth::True;
+            match rows().any(|row| is_broken(&ground, row, &spot)) {
                 true => Word::Refused,
                 false if rows().any(|row| applies(&row)) => Word::Served,
                 false => Word::Silent,
