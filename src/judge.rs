@@ -1,6 +1,7 @@
 //! From facts and matrix to a diagnosis. Asks nothing of the machine and cannot fail, but for a want or a requirement that
 //! names nothing known.
 
+pub(crate) mod about_gpu;
 pub(crate) mod derive;
 mod devices;
 mod findings;

@@ -40,6 +40,8 @@ pub struct Matrix {
     pub gpus: Vec<Gpus>,
     /// Rules on facts.
     pub rules: Vec<Rule>,
+    /// What the codes of findings mean.
+    pub codes: BTreeMap<String, String>,
     /// The places of products by the facts and packages that carry their versions.
     named: OnceLock<HashMap<String, usize>>,
 }

@@ -3,7 +3,7 @@
 //!
 //! What a probe or a person told stands: only what nobody told is derived.
 
-mod architectures;
+pub(super) mod architectures;
 mod companions;
 mod devices;
 mod neighbours;

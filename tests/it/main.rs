@@ -15,6 +15,7 @@ mod cases;
 mod cli;
 mod descriptions;
 mod devices;
+mod explain;
 mod generated;
 mod golden;
 mod golden_live;
