@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use accelprobe_probes::fact::{Fact, Key, Kind, Origin, Report, Scope, Subject, Value};
+use accelprobe_probes::host::Missing;
 use accelprobe_probes::version::Version;
 
 use super::packages::{Machine, version};
@@ -99,6 +100,10 @@ fn of_a_family<'a>(
     let product = matrix.products.iter().find(is_family)?;
     let head = product.packages.first()?;
     let meets = beside(head).and_then(version)?;
+    // What somebody built from source between two releases is of neither.
+    if !is_released(own) || !is_released(meets) {
+        return None;
+    }
     let same_series = |one: &Version, other: &Version| one.part(0) == other.part(0) && one.part(1) == other.part(1);
     let releases = || product.release.iter().filter_map(|release| Some((&release.version, release.beside.get(name)?)));
     // A release that names none, as the newest do of what is no longer made, says nothing.
@@ -107,6 +112,14 @@ fn of_a_family<'a>(
     let nearest = made_for().find(|version| same_series(version, meets)).or_else(|| made_for().last())?;
     let order = if same_series(nearest, meets) { Ordering::Equal } else { meets.cmp(nearest) };
     Some(Pair { made_for: format!("{head} {nearest}"), meets: format!("{head} {meets}"), order })
+}
+
+/// Whether a version is that of a release, rather than `2.7.0a0+git295f2ed`: numbers, and behind a plus what it was built for.
+fn is_released(version: &Version) -> bool {
+    let (number, label) = version.text().split_once('+').unwrap_or((version.text(), "cpu"));
+    let number = number.split(".post").next().unwrap_or_default();
+    number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && ["cu", "cpu", "rocm", "xpu"].iter().any(|build| label.starts_with(build))
 }
 
 /// What a package computes on by a plugin that is installed beside it.
@@ -147,7 +160,10 @@ fn shared_folders(report: &Report, matrix: &Matrix) -> Vec<Fact> {
     for role in report.all("environment-role") {
         let (Subject::Environment(folder), Origin::Given(_)) = (&role.subject, &role.origin) else { continue };
         let subject = |name: &String| Subject::Package { environment: folder.clone(), name: name.clone() };
-        let is_there = |name: &&String| report.about(&subject(name), "package-version").is_some();
+        // One that is there may be of a version that nobody told.
+        let is_told =
+            |name: &&String, fact: &Fact| fact.subject == subject(name) && fact.value != Err(Missing::NotFound);
+        let is_there = |name: &&String| report.all("package-version").any(|fact| is_told(name, fact));
         let mut names: Vec<&String> = product.packages.iter().filter(is_there).collect();
         // The plain one is what others bring along.
         names.sort_by_key(|name| *name == &product.id);
@@ -208,6 +224,7 @@ mod tests {
         };
         assert_eq!(told("2.6.0+cu124", "torchvision", "0.21.0"), [Some("torch 2.6.0".into()), Some("same".into())]);
         assert_eq!(told("2.5.1", "torchvision", "0.21.0"), [Some("torch 2.6.0".into()), Some("older".into())]);
+        assert_eq!(told("2.7.0a0+git295f2ed", "torchvision", "0.21.0"), [None, None]);
         // One release of torchvision serves two of PyTorch; the newest name no torchaudio.
         assert_eq!(told("2.15.0", "torchvision", "0.29.1")[1].as_deref(), Some("same"));
         assert_eq!(told("2.13.0", "torchaudio", "2.11.0"), [None, None]);
