@@ -21,6 +21,7 @@ mod golden;
 mod golden_live;
 mod isolation;
 mod judging;
+mod lint;
 mod live;
 mod matrix;
 mod project;
