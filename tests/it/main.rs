@@ -23,6 +23,7 @@ mod isolation;
 mod judging;
 mod live;
 mod matrix;
+mod nvidia_edges;
 mod project;
 mod python;
 mod python_scale;
