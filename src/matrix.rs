@@ -235,6 +235,12 @@ impl Matrix {
         self.products.get(*product.get(name)?)?.horizon()
     }
 
+    /// Whether a version of a package, or of what a fact carries the version of, is newer than any that the matrix knows and no
+    /// later form of that: a Python 3.15.2 is what is known as 3.15.
+    pub fn is_beyond(&self, name: &str, version: &Version) -> bool {
+        self.horizon(name).is_some_and(|horizon| version > horizon && !version.starts_with(horizon))
+    }
+
     /// The GPUs of a vendor.
     pub fn gpus(&self, vendor: &str) -> Option<&Gpus> {
         self.gpus.iter().find(|gpus| gpus.vendor == vendor)

@@ -74,10 +74,9 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// Whether a version of a package, or of what a fact carries the version of, is newer than any that the matrix knows and no
-    /// later form of that: a Python 3.15.2 is what is known as 3.15.
+    /// Whether a version is newer than any that the matrix knows of what has this name.
     pub(crate) fn is_newer_than_known(&self, name: &str, version: &Version) -> bool {
-        self.matrix.horizon(name).is_some_and(|horizon| version > horizon && !version.starts_with(horizon))
+        self.matrix.is_beyond(name, version)
     }
 
     /// The version of a package in an environment, or why there is none; nothing where that is not known.

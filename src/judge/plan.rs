@@ -172,6 +172,8 @@ pub(super) struct Reason<'a> {
 pub(super) enum Doubt<'a> {
     /// The Python: it must be one of these.
     Python(String),
+    /// The Python, which is newer than this matrix: wheels were known for these.
+    NewPython(String),
     /// The instruction set of a GPU; the build holds code for these.
     Code(&'a [String]),
     /// What a row of a rule requires.

@@ -126,7 +126,11 @@ fn by_outlook(
             Some(vendors) if vendors.is_empty() => None,
             Some(vendors) => Some(reasons::no_gpu(case, outlook, &vendors)),
         };
-        let text = [Some(plan.title()), why, plan.build.note.clone(), plan.doubt()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let text = [Some(plan.title()), why, plan.build.note.clone(), plan.doubt()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; ");
         let other = spec.filter(|spec| !on_cpu && !plan::wish(spec).is_open(outlook.product)).and_then(|_| {
             let place = Place::active(case.ground.report);
             planner.outlook(None, outlook.product, &place, plan::Wish::default()).gpu.into_iter().next()

@@ -4,7 +4,7 @@ use accelprobe_probes::fact::{Kind, Value};
 use accelprobe_probes::ladder::{Rung, State};
 use accelprobe_probes::version::Version;
 
-use super::plan::{self, Outlook, Place, Planner};
+use super::plan::{self, Outlook, Place, Plan, Planner};
 use super::{Case, findings, reasons, recommend, vendor_title};
 use crate::diagnosis::{Finding, Outcome, Want};
 use crate::matrix::{Product, Severity, Support, System, Table, Verdict};
@@ -224,7 +224,7 @@ fn by_plan<'a>(
     let outlook = planner.wanted(system, product, spec);
     if spec.part == Some(Part::Cpu) {
         return match &outlook.cpu {
-            Some(plan) => Turnout::new(Outcome::Holds, plan.title()),
+            Some(plan) => on_the_processor(plan, None),
             None => refused(planner, Some(system), spec, &outlook),
         };
     }
@@ -233,7 +233,7 @@ fn by_plan<'a>(
     let Some(vendors) = planner.vendors() else {
         let unknown = "whether there is a GPU is not known";
         return match (&outlook.cpu, must) {
-            (Some(plan), false) => Turnout::new(Outcome::Holds, format!("{}; {unknown}", plan.title())),
+            (Some(plan), false) => on_the_processor(plan, Some(unknown)),
             (None, false) => refused(planner, Some(system), spec, &outlook),
             (_, true) => Turnout::new(Outcome::Unknown, unknown),
         };
@@ -260,14 +260,15 @@ fn by_plan<'a>(
         if let Some(doubt) = plan.doubt() {
             detail = format!("{detail}; {doubt}");
         }
-        let verdict = if must && plan.is_doubtful() { Outcome::Unknown } else { Outcome::Holds };
+        let unknown = plan.is_beyond() || must && plan.is_doubtful();
+        let verdict = if unknown { Outcome::Unknown } else { Outcome::Holds };
         return Turnout::new(verdict, detail);
     }
     let fixable = outlook.refused.iter().any(|refused| refused.build.computes != "cpu" && refused.could_be_had());
     match &outlook.cpu {
         Some(plan) if !must && !fixable => {
             let why = reasons::no_gpu(case, &outlook, &vendors);
-            Turnout::new(Outcome::Holds, format!("{}: {why}", plan.title()))
+            on_the_processor(plan, Some(&why))
         }
         _ if vendors.is_empty() && must => {
             let message = format!("{} has no GPU to use here: none is on the bus", system.name);
@@ -275,6 +276,13 @@ fn by_plan<'a>(
         }
         _ => refused(planner, Some(system), spec, &outlook),
     }
+}
+
+/// A want that the processor will do for, and why it is no GPU.
+fn on_the_processor(plan: &Plan<'_>, why: Option<&str>) -> Turnout {
+    let parts = [Some(plan.title()), why.map(str::to_owned), plan.doubt().filter(|_| plan.is_beyond())];
+    let verdict = if plan.is_beyond() { Outcome::Unknown } else { Outcome::Holds };
+    Turnout::new(verdict, parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }
 
 /// A want for which there is no build that works.

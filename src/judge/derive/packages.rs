@@ -162,6 +162,7 @@ pub(crate) fn of_package(
     let product = matrix.product_of_package(name);
     let release = product.zip(installed).and_then(|(product, installed)| product.release(installed));
     let mut derived = Vec::new();
+    let python = python.filter(|python| !matrix.is_beyond("environment-python", python));
     if let (Some(range), Some(python)) = (release.and_then(|release| release.python.as_ref()), python) {
         derived.push(fact(&TAKES_PYTHON, subject, Value::Flag(range.contains(python)), "the metadata of the release"));
     }

@@ -96,6 +96,10 @@ impl<'a> Trial<'_, '_, 'a> {
             None if ranges.is_empty() => {}
             None => tried.doubts.push(Doubt::Python(words())),
             Some(python) if ranges.iter().all(|range| range.contains(python)) => {}
+            Some(python) if self.planner.case.matrix.is_beyond("environment-python", python) => {
+                let told = format!("{} as far as this matrix goes, and Python {python} is newer than it", words());
+                tried.doubts.push(Doubt::NewPython(told));
+            }
             Some(python) => {
                 let (name, release) = (&self.product.name, &self.release.version);
                 let key = if self.place.environment.is_empty() { "python" } else { "environment-python" };
