@@ -59,11 +59,15 @@ pub(super) static FINDS_TENSORRT: Key = Key::new(
 
 /// The facts for all packages that are built for CUDA.
 pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
+    let packages = report.subjects("package-build");
+    if packages.is_empty() {
+        return Vec::new();
+    }
     let known = Known::of(&report.facts);
     let mut around: HashMap<&str, Around<'_>> = HashMap::new();
     let mut derived = Vec::new();
     let mut machine = None;
-    for subject in report.subjects("package-build") {
+    for subject in packages {
         let Subject::Package { environment, .. } = subject else { continue };
         if known.text("package-build", subject) != Some("cuda") {
             continue;

@@ -36,10 +36,16 @@ pub(super) static PAIRS: Key = Key::new(
 
 /// The derived facts about all packages of a report.
 pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
+    let packages = report.subjects("package-version");
+    if packages.is_empty() {
+        return Vec::new();
+    }
     let known = Known::of(&report.facts);
     let machine = Machine::of(report);
+    let has_companions = |product: &&Product| product.release.iter().any(|release| !release.beside.is_empty());
+    let families: Vec<&Product> = matrix.products.iter().filter(has_companions).collect();
     let mut derived = Vec::new();
-    for subject in report.subjects("package-version") {
+    for subject in packages {
         let Subject::Package { environment, name } = subject else { continue };
         let beside = |name: &str| {
             let beside = Subject::Package { environment: environment.clone(), name: name.to_owned() };
@@ -52,7 +58,7 @@ pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
         let pair = match name.as_str() {
             "jax" => of_one_number("jaxlib", installed, &beside),
             name if name.starts_with("jax-cuda") => of_one_number("jaxlib", installed, &beside),
-            name => of_a_family(matrix, name, installed, &beside),
+            name => of_a_family(&families, name, installed, &beside),
         };
         derived.extend(pair.map(|pair| pair.facts(subject)).unwrap_or_default());
     }
@@ -91,13 +97,13 @@ fn of_one_number<'a>(name: &str, own: &Version, beside: &dyn Fn(&str) -> Option<
 
 /// A package beside the one whose releases say which of it belongs to them, series by series.
 fn of_a_family<'a>(
-    matrix: &Matrix,
+    families: &[&Product],
     name: &str,
     own: &Version,
     beside: &dyn Fn(&str) -> Option<&'a Value>,
 ) -> Option<Pair> {
     let is_family = |product: &&Product| product.release.iter().any(|release| release.beside.contains_key(name));
-    let product = matrix.products.iter().find(is_family)?;
+    let product = families.iter().copied().find(is_family)?;
     let head = product.packages.first()?;
     let meets = beside(head).and_then(version)?;
     // What somebody built from source between two releases is of neither.
@@ -109,7 +115,7 @@ fn of_a_family<'a>(
     // A release that names none, as the newest do of what is no longer made, says nothing.
     releases().find(|(version, _)| same_series(version, meets))?;
     let made_for = || releases().filter(|(_, belongs)| same_series(belongs, own)).map(|(version, _)| version);
-    let nearest = made_for().find(|version| same_series(version, meets)).or_else(|| made_for().last())?;
+    let nearest = made_for().find(|version| same_series(version, meets)).or_else(|| made_for().next_back())?;
     let order = if same_series(nearest, meets) { Ordering::Equal } else { meets.cmp(nearest) };
     Some(Pair { made_for: format!("{head} {nearest}"), meets: format!("{head} {meets}"), order })
 }
