@@ -246,6 +246,8 @@ pub struct Recommendation {
     pub gives: Gives,
     /// In words.
     pub text: String,
+    /// What is wanted that it is for, as the user wrote it.
+    pub want: Option<String>,
     /// The GPUs that it is for, where no build serves all of them; else none are named.
     #[serde(rename = "for")]
     pub only: Vec<String>,

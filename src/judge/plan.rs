@@ -171,7 +171,7 @@ pub(super) struct Reason<'a> {
 #[derive(Clone)]
 pub(super) enum Doubt<'a> {
     /// The Python: it must be one of these.
-    Python(&'a Range),
+    Python(String),
     /// The instruction set of a GPU; the build holds code for these.
     Code(&'a [String]),
     /// What a row of a rule requires.
@@ -215,7 +215,9 @@ impl<'c, 'a> Planner<'c, 'a> {
             },
         };
         search.gpus();
-        let cpu = search.best("cpu", &[]);
+        // What has no build for the processor alone runs there with any.
+        let own = product.build.iter().any(|build| build.computes == "cpu");
+        let cpu = search.best(if own { "cpu" } else { "openvino" }, &[]);
         search.outlook.cpu = cpu.into_iter().next();
         search.outlook
     }
@@ -296,7 +298,8 @@ impl<'a> Search<'_, '_, 'a, '_> {
             let names: Vec<String> = gpus.iter().map(|gpu| gpu.shown.clone()).collect();
             let apis = APIS.iter().find(|(known, _)| *known == vendor).map_or([].as_slice(), |(_, apis)| *apis);
             for (computes, api) in apis {
-                if !self.product.build.iter().any(|build| build.computes == *computes) {
+                let here = |build: &&Build| build.computes == *computes && self.planner.machine.takes(build);
+                if !self.product.build.iter().any(|build| here(&build)) {
                     continue;
                 }
                 if let Some(barred) = self.barred(api) {
@@ -324,6 +327,9 @@ impl<'a> Search<'_, '_, 'a, '_> {
     fn barred(&self, api: &str) -> Option<Option<(&'a System, &'a Support)>> {
         let case = self.planner.case;
         let (system, environment) = (case.matrix.system(api)?, case.environment?);
+        if !system.exists_on.contains(&environment) {
+            return Some(None);
+        }
         if case.ground.climbs.get(api).is_some_and(|climb| climb.state == State::Working) {
             return None;
         }
@@ -335,11 +341,8 @@ impl<'a> Search<'_, '_, 'a, '_> {
         if let Some((own, support)) = own.into_iter().find(|(_, support)| here(support)) {
             return refuses(&support).then_some(Some((own, support)));
         }
-        let general = system.support.iter().filter(here).find(|support| support.is_general());
-        match general {
-            Some(support) => refuses(&support).then_some(Some((system, support))),
-            None => (!system.exists_on.contains(&environment)).then_some(None),
-        }
+        let mut general = system.support.iter().filter(here).filter(|support| support.is_general());
+        general.next().filter(refuses).map(|support| Some((system, support)))
     }
 
     /// The newest plan that serves all of these GPUs, or one for each group that is served.

@@ -38,7 +38,12 @@ pub(super) fn for_wants(
     wanted: &[Wanted<'_, '_>],
     findings: &[Finding],
 ) -> Vec<Recommendation> {
-    wanted.iter().flat_map(|wanted| for_want(planner, wanted, findings)).collect()
+    let of = |wanted: &Wanted<'_, '_>| {
+        let want = Some(wanted.1.text.clone());
+        let all = for_want(planner, wanted, findings).into_iter();
+        all.map(move |one| Recommendation { want: want.clone(), ..one }).collect::<Vec<_>>()
+    };
+    wanted.iter().flat_map(of).collect()
 }
 
 fn for_want<'a>(
@@ -121,7 +126,7 @@ fn by_outlook(
             Some(vendors) if vendors.is_empty() => None,
             Some(vendors) => Some(reasons::no_gpu(case, outlook, &vendors)),
         };
-        let text = [Some(plan.title()), why, plan.doubt()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let text = [Some(plan.title()), why, plan.build.note.clone(), plan.doubt()].into_iter().flatten().collect::<Vec<_>>().join("; ");
         let other = spec.filter(|spec| !on_cpu && !plan::wish(spec).is_open(outlook.product)).and_then(|_| {
             let place = Place::active(case.ground.report);
             planner.outlook(None, outlook.product, &place, plan::Wish::default()).gpu.into_iter().next()
@@ -136,7 +141,11 @@ fn by_outlook(
         .map(|plan| {
             let hindered = planner.hindered(plan.build, findings);
             let waits = hindered.map(|(api, _)| format!("{} has to work here first, see above", api.name));
-            let parts = [Some(plan.title_for()), plan.doubt(), waits];
+            // What works already needs nothing more.
+            let works = planner.api(plan.build).and_then(|api| case.ground.climbs.get(&api.id));
+            let works = works.is_some_and(|climb| climb.state == State::Working);
+            let note = plan.build.note.clone().filter(|_| !works);
+            let parts = [Some(plan.title_for()), note, plan.doubt(), waits];
             let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
             let only = if several || !plan.only.is_empty() { plan.only.clone() } else { Vec::new() };
             Recommendation { only, ..of_plan(planner, system, plan, Gives::Gpu, text) }
@@ -169,6 +178,7 @@ fn empty(system: &System) -> Recommendation {
         system: system.id.clone(),
         gives: Gives::Gpu,
         text: String::new(),
+        want: None,
         only: Vec::new(),
         version: None,
         build: None,

@@ -102,6 +102,8 @@ pub struct Build {
     pub install: String,
     /// The local version label by which an installed one is known, where it is not `+` and the id.
     pub label: Option<String>,
+    /// What else who installs it should know: half a sentence that goes with the recommendation.
+    pub note: Option<String>,
     /// The systems (`linux`, `windows`, `macos`) on which a plain `pip install` gives it.
     #[serde(default)]
     pub default: Vec<String>,

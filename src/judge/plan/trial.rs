@@ -1,6 +1,7 @@
 //! One build of one release, tried on a machine: a package is made of it that is not there, and the rules judge it.
 
 use accelprobe_probes::fact::{Fact, Key, Origin, Scope, Subject, Value};
+use accelprobe_probes::version::Range;
 
 use super::{Doubt, Place, Planner, Reason, words};
 use crate::judge::derive::{self, Gpu, Machine};
@@ -89,28 +90,26 @@ impl<'a> Trial<'_, '_, 'a> {
     /// Whether the release and the build are for the Python of the place.
     fn python(&self, tried: &mut Tried<'a>) {
         let ranges = [self.release.python.as_ref(), self.build.python.as_ref()];
-        for range in ranges.into_iter().flatten() {
-            let python = match &self.place.python {
-                None => {
-                    tried.doubts.push(Doubt::Python(range));
-                    continue;
-                }
-                Some(python) if range.contains(python) => continue,
-                Some(python) => python,
-            };
-            let (name, release) = (&self.product.name, &self.release.version);
-            let inside = if self.place.environment.is_empty() { "python" } else { "environment-python" };
-            tried.for_good = false;
-            tried.reasons.push(Reason {
-                code: "python-version-unsupported",
-                rule: &self.product.id,
-                caused_by: &[],
-                message: format!("{name} {release} is for Python {}, and this is Python {python}", range.words()),
-                keys: accelprobe_probes::key(inside).into_iter().collect(),
-                change: Some(words::named("Python", range)),
-                sources: &self.build.sources,
-            });
-            return;
+        let ranges: Vec<&Range> = ranges.into_iter().flatten().collect();
+        let words = || words::pythons(self.planner.case.matrix, &ranges);
+        match &self.place.python {
+            None if ranges.is_empty() => {}
+            None => tried.doubts.push(Doubt::Python(words())),
+            Some(python) if ranges.iter().all(|range| range.contains(python)) => {}
+            Some(python) => {
+                let (name, release) = (&self.product.name, &self.release.version);
+                let key = if self.place.environment.is_empty() { "python" } else { "environment-python" };
+                tried.for_good = false;
+                tried.reasons.push(Reason {
+                    code: "python-version-unsupported",
+                    rule: &self.product.id,
+                    caused_by: &[],
+                    message: format!("{name} {release} is for {}, and this is Python {python}", words()),
+                    keys: accelprobe_probes::key(key).into_iter().collect(),
+                    change: Some(words()),
+                    sources: &self.build.sources,
+                });
+            }
         }
     }
 

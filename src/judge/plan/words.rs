@@ -1,10 +1,10 @@
 //! Plans, their doubts and what would make a refused build work, in words.
 
-use accelprobe_probes::version::Range;
+use accelprobe_probes::version::{Range, Version};
 
 use super::{Doubt, Outlook, Plan, Refused};
 use crate::matrix::condition::{Condition, Term, Test};
-use crate::matrix::{Build, Product, Release, Row};
+use crate::matrix::{Build, Matrix, Product, Release, Row};
 
 /// What an owner of a machine can change, by the fact that carries its version.
 const CHANGEABLE: &[(&str, &str)] = &[
@@ -35,6 +35,7 @@ pub(crate) fn title(product: &Product, release: &Release, build: &Build) -> Stri
             "xpu" => "with XPU".to_owned(),
             "directml" => "on DirectML".to_owned(),
             "metal" => "on the Apple GPU".to_owned(),
+            "openvino" if product.id == "openvino" => return format!("{} {version}", product.name),
             "openvino" => "with OpenVINO".to_owned(),
             "cpu" => "on the processor".to_owned(),
             other => format!("with {other}"),
@@ -59,8 +60,15 @@ impl Plan<'_> {
 
     /// What is not known, as half a sentence that goes with the plan; nothing where all is known.
     pub(crate) fn doubt(&self) -> Option<String> {
-        let words: Vec<String> = self.doubts.iter().map(Doubt::words).collect();
-        (!words.is_empty()).then(|| format!("needs {}, which is not known here", words.join(" and ")))
+        let of = |python: bool| {
+            let doubts = self.doubts.iter().filter(move |doubt| matches!(doubt, Doubt::Python(_)) == python);
+            doubts.map(Doubt::words).collect::<Vec<_>>().join(" and ")
+        };
+        let python = Some(of(true)).filter(|words| !words.is_empty()).map(|words| format!("for {words}"));
+        let rest = Some(of(false)).filter(|words| !words.is_empty());
+        let rest = rest.map(|words| format!("needs {words}, which is not known here"));
+        let all: Vec<String> = [python, rest].into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// The same of what decides whether the GPU is used. A Python can be had.
@@ -73,7 +81,7 @@ impl Doubt<'_> {
     /// What is needed.
     pub(super) fn words(&self) -> String {
         match self {
-            Doubt::Python(range) => format!("Python {}", range.words()),
+            Doubt::Python(words) => words.clone(),
             Doubt::Code(held) => code(held),
             Doubt::Rule(row) => required(row),
         }
@@ -89,6 +97,24 @@ fn code(held: &[String]) -> String {
     }
 }
 
+/// The Pythons that are in all of these ranges, by the releases that are known.
+pub(super) fn pythons(matrix: &Matrix, ranges: &[&Range]) -> String {
+    let known = matrix.product("python").map(|python| python.release.as_slice()).unwrap_or_default();
+    let minor = |version: &Version| (version.part(0), version.part(1));
+    let mut fit: Vec<(u64, u64)> = known
+        .iter()
+        .filter(|release| ranges.iter().all(|range| range.contains(&release.version)))
+        .map(|release| minor(&release.version))
+        .collect();
+    fit.dedup();
+    match (fit.first(), fit.last(), ranges) {
+        (_, _, [range]) => format!("Python {}", range.words()),
+        (Some(first), Some(last), _) if first == last => format!("Python {}.{}", first.0, first.1),
+        (Some(first), Some(last), _) => format!("Python {}.{} to {}.{}", first.0, first.1, last.0, last.1),
+        _ => "a Python that there is none of".to_owned(),
+    }
+}
+
 /// What a row requires.
 pub(super) fn required(row: &Row) -> String {
     let words = row.require.0.iter().map(|condition| changeable(condition).unwrap_or_else(|| condition.to_string()));
@@ -101,7 +127,7 @@ fn changeable(condition: &Condition) -> Option<String> {
     Some(named(name, range))
 }
 
-pub(super) fn named(name: &str, range: &Range) -> String {
+fn named(name: &str, range: &Range) -> String {
     format!("{name} {}", range.words())
 }
 
