@@ -79,6 +79,8 @@ fn for_want<'a>(
     let takes_newest = spec.range.as_ref().is_none_or(|range| newest.is_none_or(|newest| range.contains(newest)));
     match (setup.filter(|setup| takes_newest || !is_first(setup) || *verdict != Outcome::Holds), outlook) {
         (Some(setup), _) if is_first(setup) => vec![by_setup(case, system, setup)],
+        // Who wants what is newer than the matrix is not offered what is older.
+        (_, Some(outlook)) if outlook.gpu.is_empty() && outlook.cpu.is_none() && finding.is_none() => Vec::new(),
         (_, Some(outlook)) if outlook.gpu.is_empty() && outlook.cpu.is_none() => {
             let open = planner.outlook(
                 Some(system),

@@ -50,9 +50,9 @@ pub(super) fn driver_api(report: &Report, matrix: &Matrix) -> Option<Fact> {
     if product.horizon().is_none_or(|horizon| driver > horizon) {
         return None;
     }
-    let branch = product.release.iter().rev().filter(|release| release.version <= *driver);
-    let cuda =
-        branch.filter(|release| release.version.part(0) == driver.part(0)).find_map(|release| release.cuda.clone())?;
+    // A number of Windows lies a little above that of its branch: 566 belongs to 565.
+    let mut older = product.release.iter().rev().filter(|release| release.version <= *driver);
+    let cuda = older.find_map(|release| release.cuda.clone())?;
     let key = accelprobe_probes::key("cuda-driver-api")?;
     Some(fact(key, &Subject::Host, Value::Version(cuda), "the number of the driver"))
 }
