@@ -12,8 +12,14 @@ pub(super) fn no_gpu(case: &Case<'_>, outlook: &Outlook<'_>, vendors: &[&str]) -
     if vendors.is_empty() {
         return "there is no GPU here".to_owned();
     }
-    let refused = outlook.refused.iter().find(|refused| refused.build.computes != "cpu");
-    if let Some(reason) = refused.and_then(Refused::reason) {
+    let on_gpu = || outlook.refused.iter().filter(|refused| refused.build.computes != "cpu");
+    let lacks_code = |refused: &Refused<'_>| {
+        refused.reason().is_some_and(|reason| matches!(reason.code, "arch-not-in-wheel" | "rocm-gfx-not-in-build"))
+    };
+    if on_gpu().next().is_some() && on_gpu().all(lacks_code) {
+        return format!("no GPU build of it holds code for {}", outlook.gpus.join(", "));
+    }
+    if let Some(reason) = on_gpu().next().and_then(Refused::reason) {
         return reason.message.clone();
     }
     if let Some((system, support)) = outlook.barred.first() {

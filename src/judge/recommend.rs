@@ -9,7 +9,7 @@ use super::wants::Fault;
 use super::{Case, findings, reasons};
 use crate::diagnosis::{Finding, Outcome, Recommendation};
 use crate::matrix::condition::{Beyond, Conditions, Truth};
-use crate::matrix::{Gives, Product, Remedy, Setup, Severity, System, Table};
+use crate::matrix::{Environment, Gives, Product, Remedy, Setup, Severity, System, Table};
 use crate::spec::{Part, Spec};
 
 /// A want: its system, the words, how it turned out, and what is wrong with it.
@@ -21,7 +21,9 @@ pub(super) fn for_frameworks(planner: &Planner<'_, '_>, findings: &[Finding]) ->
     let frameworks = case.matrix.systems.iter().filter(|system| system.tables.contains(&Table::Frameworks));
     frameworks
         .flat_map(|system| match (chosen(case, system), product(case, system)) {
-            (Some(setup), _) if is_first(setup) => vec![by_setup(case, system, setup)],
+            (Some(setup), product) if is_first(setup) => {
+                vec![first(planner, system, setup, product, plan::Wish::default())]
+            }
             (_, Some(product)) => {
                 let outlook =
                     planner.outlook(Some(system), product, &Place::active(case.ground.report), plan::Wish::default());
@@ -78,7 +80,7 @@ fn for_want<'a>(
     let newest = product.and_then(Product::horizon);
     let takes_newest = spec.range.as_ref().is_none_or(|range| newest.is_none_or(|newest| range.contains(newest)));
     match (setup.filter(|setup| takes_newest || !is_first(setup) || *verdict != Outcome::Holds), outlook) {
-        (Some(setup), _) if is_first(setup) => vec![by_setup(case, system, setup)],
+        (Some(setup), _) if is_first(setup) => vec![first(planner, system, setup, product, plan::wish(spec))],
         (_, Some(outlook)) if outlook.gpu.is_empty() && outlook.cpu.is_none() => {
             let open = planner.outlook(
                 Some(system),
@@ -91,6 +93,35 @@ fn for_want<'a>(
         (_, Some(outlook)) => by_outlook(planner, system, Some(spec), &outlook, findings),
         (Some(setup), None) if takes_newest => vec![by_setup(case, system, setup)],
         _ => Vec::new(),
+    }
+}
+
+/// What has to be done first. Where that is another Python, with the commands that bring one and the best build for it.
+fn first<'a>(
+    planner: &Planner<'_, 'a>,
+    system: &'a System,
+    setup: &Setup,
+    product: Option<&'a Product>,
+    wish: plan::Wish<'_>,
+) -> Recommendation {
+    let case = planner.case();
+    let told = by_setup(case, system, setup);
+    let about_python = setup.commands.is_empty() && setup.when.keys().any(|key| key.name == "python");
+    let pythons = case.matrix.product("python").map(|product| product.release.as_slice()).unwrap_or_default();
+    let found = product.filter(|_| about_python).and_then(|product| {
+        pythons.iter().rev().map(|release| &release.version).find_map(|python| {
+            let place = Place { environment: String::new(), python: Some(python.clone()) };
+            let outlook = planner.outlook(Some(system), product, &place, wish);
+            Some((outlook.gpu.into_iter().next().or(outlook.cpu)?, python))
+        })
+    });
+    match found {
+        Some((plan, python)) => Recommendation {
+            text: format!("{}. uv brings Python {python}: {}", told.text, plan.title_for()),
+            commands: plan::with_python(case, &plan, python),
+            ..told
+        },
+        None => told,
     }
 }
 
@@ -136,7 +167,15 @@ fn by_outlook(
             planner.outlook(None, outlook.product, &place, plan::Wish::default()).gpu.into_iter().next()
         });
         let other = other.map(|plan| format!("in another release: {}", plan.title_for()));
-        let unlocks = other.into_iter().chain(unlocks).collect();
+        // Newer statements may know a way that this edition does not judge by.
+        let barred = outlook.barred.first().filter(|_| !on_cpu);
+        let newer = barred.into_iter().flat_map(|(_, support)| case.contradictions(support));
+        let newer = newer.map(|newer| {
+            let (text, title, date) = (newer.text, newer.title, newer.date);
+            format!("newer than the documents (`--edition current` judges by it): {text} ({title}, {date})")
+        });
+        let relative = relative(planner).filter(|_| !on_cpu && outlook.barred.is_empty());
+        let unlocks = other.into_iter().chain(unlocks).chain(relative).chain(newer).collect();
         return vec![Recommendation { unlocks, ..of_plan(planner, system, plan, Gives::Cpu, text) }];
     }
     let several = gpu.len() > 1;
@@ -159,6 +198,19 @@ fn by_outlook(
         first.unlocks = unlocks;
     }
     all
+}
+
+/// The variable by which AMD's GPUs here run the code of a near relative.
+fn relative(planner: &Planner<'_, '_>) -> Option<String> {
+    let case = planner.case();
+    if case.environment != Some(Environment::Linux) || case.ground.report.host("hsa-override-gfx-version").is_some() {
+        return None;
+    }
+    let value = case.ground.report.all("gfx-override").find_map(|fact| fact.value.as_ref().ok())?;
+    Some(format!(
+        "with `export HSA_OVERRIDE_GFX_VERSION={value}`: the GPU runs as its near relative, as users report; AMD does not support \
+         that. Ask again with `--set env.HSA_OVERRIDE_GFX_VERSION={value}`"
+    ))
 }
 
 fn of_plan(planner: &Planner<'_, '_>, system: &System, plan: &Plan<'_>, gives: Gives, text: String) -> Recommendation {
@@ -263,6 +315,12 @@ pub(super) fn hindrance(case: &Case<'_>, system: &System, spec: &Spec) -> Option
     };
     let needed = setup.needs.as_deref().and_then(|needed| case.matrix.system(needed));
     Some(Fault { finding, causes: needed.map(|needed| needed.explained_by.clone()).unwrap_or_default() })
+}
+
+/// The move to another system that this machine's set-up asks for, as a remedy.
+pub(super) fn way_out(case: &Case<'_>, system: &System, spec: &Spec) -> Option<Remedy> {
+    let setup = chosen(case, system).filter(|setup| setup.gives == Gives::Move && spec.part != Some(Part::Cpu))?;
+    Some(Remedy { text: setup.text.clone(), commands: setup.commands.clone() })
 }
 
 /// Whether a set-up is about what has to be done before anything can be installed.
