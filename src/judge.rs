@@ -72,8 +72,11 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     for spec in asked.wants.iter().chain(&of_project.specs) {
         let mut judged = wants::want(&planner, &findings, spec)?;
         // One way out is told, that for this very machine.
-        if let Some(remedy) = judged.fault.as_mut().and_then(|fault| fault.finding.remedy.as_mut()) {
-            recommend::way_out(&case, judged.system, spec).into_iter().for_each(|own| *remedy = own);
+        let remedy = judged.fault.as_mut().and_then(|fault| fault.finding.remedy.as_mut());
+        if let (Some(remedy), Some(system)) = (remedy, judged.system)
+            && let Some(own) = recommend::way_out(&case, system, spec)
+        {
+            *remedy = own;
         }
         let mut want = judged.want;
         let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, matrix));

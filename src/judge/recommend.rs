@@ -174,7 +174,7 @@ fn by_outlook(
             let (text, title, date) = (newer.text, newer.title, newer.date);
             format!("newer than the documents (`--edition current` judges by it): {text} ({title}, {date})")
         });
-        let relative = relative(planner).filter(|_| !on_cpu && outlook.barred.is_empty());
+        let relative = relative(planner).filter(|_| !on_cpu);
         let unlocks = other.into_iter().chain(unlocks).chain(relative).chain(newer).collect();
         return vec![Recommendation { unlocks, ..of_plan(planner, system, plan, Gives::Cpu, text) }];
     }

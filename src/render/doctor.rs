@@ -299,10 +299,10 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
             .findings
             .iter()
             .filter_map(|finding| finding.remedy.as_ref())
-            .any(|remedy| remedy.commands == commands)
+            .any(|remedy| !commands.is_empty() && remedy.commands == commands)
     };
     let recommendations: Vec<&Recommendation> =
-        diagnosis.recommendations.iter().filter(|one| one.commands.is_empty() || !told(&one.commands)).collect();
+        diagnosis.recommendations.iter().filter(|one| !told(&one.commands) || !one.unlocks.is_empty()).collect();
     if recommendations.is_empty() {
         return;
     }
@@ -326,9 +326,11 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
         }
         let name = diagnosis.systems.iter().find(|system| system.id == recommendation.system);
         let name = name.map_or(recommendation.system.as_str(), |system| system.label.as_str());
-        let spans = vec![Span::plain(&recommendation.text)];
+        let above = told(&recommendation.commands);
+        let text = if above { "; the command stands above" } else { "" };
+        let spans = vec![Span::plain(format!("{}{text}", recommendation.text))];
         view.blocks.push(Block::Entry(NAME, Span::new(name, Tone::Strong), spans));
-        for command in recommendation.commands.iter().skip(usize::from(shared.is_some())) {
+        for command in recommendation.commands.iter().filter(|_| !above).skip(usize::from(shared.is_some())) {
             view.command(command);
         }
         if alone && !recommendation.uv.is_empty() && recommendation.uv != recommendation.commands {
