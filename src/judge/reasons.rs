@@ -1,6 +1,8 @@
 //! Why no build of what is wanted works here, as a finding, and what would work instead.
 
-use super::plan::{self, Outlook, Place, Planner, Reason, Refused, Wish};
+use accelprobe_probes::version::Version;
+
+use super::plan::{self, Outlook, Place, Plan, Planner, Reason, Refused, Wish};
 use super::wants::Fault;
 use super::{Case, findings, vendor_title};
 use crate::diagnosis::Finding;
@@ -132,10 +134,28 @@ fn remedy<'a>(
     if parts.is_empty() {
         return None;
     }
-    let commands = instead.map(|plan| plan::install(case, plan).pip).unwrap_or_default();
+    // Another Python is the one upgrade that a command brings without harm to anything else.
+    let commands = match instead {
+        Some(plan) => plan::install(case, plan).pip,
+        None => outlook.refused.iter().find_map(|refused| with_its_python(case, outlook, refused)).unwrap_or_default(),
+    };
     let mut text = parts.join("; ");
     if let Some(first) = text.get(..1).map(str::to_uppercase) {
         text.replace_range(..1, &first);
     }
     Some(Remedy { text, commands })
+}
+
+/// The commands for what is refused for its Python alone: uv brings the newest that it takes.
+fn with_its_python(case: &Case<'_>, outlook: &Outlook<'_>, refused: &Refused<'_>) -> Option<Vec<String>> {
+    let Refused { release, build, reasons } = refused;
+    if reasons.is_empty() || reasons.iter().any(|reason| reason.code != "python-version-unsupported") {
+        return None;
+    }
+    let takes =
+        |python: &&Version| [&release.python, &build.python].into_iter().flatten().all(|range| range.contains(python));
+    let pythons = case.matrix.product("python")?.release.iter().rev().map(|release| &release.version);
+    let python = pythons.into_iter().find(takes)?;
+    let plan = Plan { product: outlook.product, release, build, only: Vec::new(), doubts: Vec::new() };
+    Some(plan::with_python(case, &plan, python))
 }

@@ -21,9 +21,7 @@ pub(super) fn for_frameworks(planner: &Planner<'_, '_>, findings: &[Finding]) ->
     let frameworks = case.matrix.systems.iter().filter(|system| system.tables.contains(&Table::Frameworks));
     frameworks
         .flat_map(|system| match (chosen(case, system), product(case, system)) {
-            (Some(setup), product) if is_first(setup) => {
-                vec![first(planner, system, setup, product, plan::Wish::default())]
-            }
+            (Some(setup), _) if is_first(setup) => vec![by_setup(case, system, setup)],
             (_, Some(product)) => {
                 let outlook =
                     planner.outlook(Some(system), product, &Place::active(case.ground.report), plan::Wish::default());
@@ -80,7 +78,7 @@ fn for_want<'a>(
     let newest = product.and_then(Product::horizon);
     let takes_newest = spec.range.as_ref().is_none_or(|range| newest.is_none_or(|newest| range.contains(newest)));
     match (setup.filter(|setup| takes_newest || !is_first(setup) || *verdict != Outcome::Holds), outlook) {
-        (Some(setup), _) if is_first(setup) => vec![first(planner, system, setup, product, plan::wish(spec))],
+        (Some(setup), _) if is_first(setup) => vec![by_setup(case, system, setup)],
         (_, Some(outlook)) if outlook.gpu.is_empty() && outlook.cpu.is_none() => {
             let open = planner.outlook(
                 Some(system),
@@ -93,35 +91,6 @@ fn for_want<'a>(
         (_, Some(outlook)) => by_outlook(planner, system, Some(spec), &outlook, findings),
         (Some(setup), None) if takes_newest => vec![by_setup(case, system, setup)],
         _ => Vec::new(),
-    }
-}
-
-/// What has to be done first. Where that is another Python, with the commands that bring one and the best build for it.
-fn first<'a>(
-    planner: &Planner<'_, 'a>,
-    system: &'a System,
-    setup: &Setup,
-    product: Option<&'a Product>,
-    wish: plan::Wish<'_>,
-) -> Recommendation {
-    let case = planner.case();
-    let told = by_setup(case, system, setup);
-    let about_python = setup.commands.is_empty() && setup.when.keys().any(|key| key.name == "python");
-    let pythons = case.matrix.product("python").map(|product| product.release.as_slice()).unwrap_or_default();
-    let found = product.filter(|_| about_python).and_then(|product| {
-        pythons.iter().rev().map(|release| &release.version).find_map(|python| {
-            let place = Place { environment: String::new(), python: Some(python.clone()) };
-            let outlook = planner.outlook(Some(system), product, &place, wish);
-            Some((outlook.gpu.into_iter().next().or(outlook.cpu)?, python))
-        })
-    });
-    match found {
-        Some((plan, python)) => Recommendation {
-            text: format!("{}. uv brings Python {python}: {}", told.text, plan.title_for()),
-            commands: plan::with_python(case, &plan, python),
-            ..told
-        },
-        None => told,
     }
 }
 
