@@ -70,7 +70,14 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let mut wanted = Vec::new();
     let mut wants = Vec::new();
     for spec in asked.wants.iter().chain(&of_project.specs) {
-        let judged = wants::want(&planner, &findings, spec)?;
+        let mut judged = wants::want(&planner, &findings, spec)?;
+        // One way out is told, that for this very machine.
+        let remedy = judged.fault.as_mut().and_then(|fault| fault.finding.remedy.as_mut());
+        if let (Some(remedy), Some(system)) = (remedy, judged.system)
+            && let Some(own) = recommend::way_out(&case, system, spec)
+        {
+            *remedy = own;
+        }
         let mut want = judged.want;
         let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, matrix));
         if let Some(cause) = &cause {

@@ -39,10 +39,12 @@ fn leave_environment(report: &mut Report) {
     const HARDWARE: &[&str] = &["machine", "bus"];
     // Which driver of Windows holds an adapter is no matter of hardware.
     const OF_WINDOWS: &[&str] = &["kernel-module", "adapter-driver"];
+    const OF_SYSTEM: &[&str] = &["os", "kernel"];
     let stays = |fact: &Fact| {
         let hardware = PROBES.iter().any(|probe| HARDWARE.contains(&probe.name) && probe.keys.contains(&fact.key));
         match &fact.origin {
-            Origin::Given(_) => true,
+            // The name of the system that is left is no longer its name.
+            Origin::Given(by) => by == ORIGIN || !OF_SYSTEM.contains(&fact.key.name),
             // What an API told of a device is that environment's word for it.
             Origin::Asked(Question::Native(query)) => query.probe == "machine",
             Origin::Asked(_) => (hardware && !OF_WINDOWS.contains(&fact.key.name)) || fact.key.name == "arch",

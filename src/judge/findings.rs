@@ -6,7 +6,7 @@ use accelprobe_probes::fact::{Fact, Report, Scope, Subject, Value};
 
 use super::ground::Ground;
 use super::known::Spot;
-use super::{Case, devices};
+use super::{Case, devices, plan};
 use crate::diagnosis::{Consequence, Evidence, Finding};
 use crate::matrix::condition::{self, Beyond, Conditions, Truth};
 use crate::matrix::{Remedy, Row, Rule, Severity, template};
@@ -203,10 +203,7 @@ pub(super) fn fill(text: &str, ground: &Ground<'_>, row: &Row, spot: &Spot<'_>, 
         match (name, spot.subject) {
             ("subject", _) => return shown(ground.report, spot.subject),
             ("package", Subject::Package { name, .. }) => return name.clone(),
-            ("require", _) => {
-                let all: Vec<String> = row.require.0.iter().map(ToString::to_string).collect();
-                return all.join(" and ");
-            }
+            ("require", _) => return plan::required(row),
             _ => {}
         }
         match told(name, ground, spot) {

@@ -23,7 +23,8 @@ use crate::matrix::{Build, Product, Release, Row, Rule, Severity, Support, Syste
 use crate::spec::{Part, Spec};
 use trial::{Trial, Tried};
 
-pub(super) use commands::{Commands, install};
+pub(super) use commands::{Commands, install, with_python};
+pub(super) use words::required;
 
 /// The GPU builds that a vendor's GPUs can use, the best first: what they compute on, and the system that must work for it.
 const APIS: &[(&str, &[(&str, &str)])] = &[
@@ -270,8 +271,17 @@ impl<'c, 'a> Planner<'c, 'a> {
             return None;
         }
         let causes = causes_of(self.case.matrix, &api.explained_by);
-        let explains =
-            |finding: &&Finding| finding.severity == Severity::Error && causes.contains(&finding.rule.as_str());
+        // What is wrong with one package stands in the way of no other.
+        let of_packages = |id: &str| {
+            let rule = self.case.matrix.rules.iter().find(|rule| rule.id == id);
+            rule.is_some_and(|rule| {
+                rule.row.iter().any(|row| row.require.is_of_packages() || row.when.is_of_packages())
+            })
+        };
+        let explains = |finding: &&Finding| {
+            let rule = finding.rule.as_str();
+            finding.severity == Severity::Error && causes.contains(&rule) && !of_packages(rule)
+        };
         findings.iter().find(explains).map(|finding| (api, finding.message.clone()))
     }
 

@@ -1,6 +1,8 @@
 //! Why no build of what is wanted works here, as a finding, and what would work instead.
 
-use super::plan::{self, Outlook, Place, Planner, Reason, Refused, Wish};
+use accelprobe_probes::version::Version;
+
+use super::plan::{self, Outlook, Place, Plan, Planner, Reason, Refused, Wish};
 use super::wants::Fault;
 use super::{Case, findings, vendor_title};
 use crate::diagnosis::Finding;
@@ -12,8 +14,14 @@ pub(super) fn no_gpu(case: &Case<'_>, outlook: &Outlook<'_>, vendors: &[&str]) -
     if vendors.is_empty() {
         return "there is no GPU here".to_owned();
     }
-    let refused = outlook.refused.iter().find(|refused| refused.build.computes != "cpu");
-    if let Some(reason) = refused.and_then(Refused::reason) {
+    let on_gpu = || outlook.refused.iter().filter(|refused| refused.build.computes != "cpu");
+    let lacks_code = |refused: &Refused<'_>| {
+        refused.reason().is_some_and(|reason| matches!(reason.code, "arch-not-in-wheel" | "rocm-gfx-not-in-build"))
+    };
+    if on_gpu().next().is_some() && on_gpu().all(lacks_code) {
+        return format!("no GPU build of it holds code for {}", outlook.gpus.join(", "));
+    }
+    if let Some(reason) = on_gpu().next().and_then(Refused::reason) {
         return reason.message.clone();
     }
     if let Some((system, support)) = outlook.barred.first() {
@@ -126,10 +134,28 @@ fn remedy<'a>(
     if parts.is_empty() {
         return None;
     }
-    let commands = instead.map(|plan| plan::install(case, plan).pip).unwrap_or_default();
+    // Another Python is the one upgrade that a command brings without harm to anything else.
+    let commands = match instead {
+        Some(plan) => plan::install(case, plan).pip,
+        None => outlook.refused.iter().find_map(|refused| with_its_python(case, outlook, refused)).unwrap_or_default(),
+    };
     let mut text = parts.join("; ");
     if let Some(first) = text.get(..1).map(str::to_uppercase) {
         text.replace_range(..1, &first);
     }
     Some(Remedy { text, commands })
+}
+
+/// The commands for what is refused for its Python alone: uv brings the newest that it takes.
+fn with_its_python(case: &Case<'_>, outlook: &Outlook<'_>, refused: &Refused<'_>) -> Option<Vec<String>> {
+    let Refused { release, build, reasons } = refused;
+    if reasons.is_empty() || reasons.iter().any(|reason| reason.code != "python-version-unsupported") {
+        return None;
+    }
+    let takes =
+        |python: &&Version| [&release.python, &build.python].into_iter().flatten().all(|range| range.contains(python));
+    let pythons = case.matrix.product("python")?.release.iter().rev().map(|release| &release.version);
+    let python = pythons.into_iter().find(takes)?;
+    let plan = Plan { product: outlook.product, release, build, only: Vec::new(), doubts: Vec::new() };
+    Some(plan::with_python(case, &plan, python))
 }

@@ -9,7 +9,7 @@ use super::wants::Fault;
 use super::{Case, findings, reasons};
 use crate::diagnosis::{Finding, Outcome, Recommendation};
 use crate::matrix::condition::{Beyond, Conditions, Truth};
-use crate::matrix::{Gives, Product, Remedy, Setup, Severity, System, Table};
+use crate::matrix::{Environment, Gives, Product, Remedy, Setup, Severity, System, Table};
 use crate::spec::{Part, Spec};
 
 /// A want: its system, the words, how it turned out, and what is wrong with it.
@@ -138,7 +138,15 @@ fn by_outlook(
             planner.outlook(None, outlook.product, &place, plan::Wish::default()).gpu.into_iter().next()
         });
         let other = other.map(|plan| format!("in another release: {}", plan.title_for()));
-        let unlocks = other.into_iter().chain(unlocks).collect();
+        // Newer statements may know a way that this edition does not judge by.
+        let barred = outlook.barred.first().filter(|_| !on_cpu);
+        let newer = barred.into_iter().flat_map(|(_, support)| case.contradictions(support));
+        let newer = newer.map(|newer| {
+            let (text, title, date) = (newer.text, newer.title, newer.date);
+            format!("newer than the documents (`--edition current` judges by it): {text} ({title}, {date})")
+        });
+        let relative = relative(planner).filter(|_| !on_cpu);
+        let unlocks = other.into_iter().chain(unlocks).chain(relative).chain(newer).collect();
         return vec![Recommendation { unlocks, ..of_plan(planner, system, plan, Gives::Cpu, text) }];
     }
     let several = gpu.len() > 1;
@@ -161,6 +169,19 @@ fn by_outlook(
         first.unlocks = unlocks;
     }
     all
+}
+
+/// The variable by which AMD's GPUs here run the code of a near relative.
+fn relative(planner: &Planner<'_, '_>) -> Option<String> {
+    let case = planner.case();
+    if case.environment != Some(Environment::Linux) || case.ground.report.host("hsa-override-gfx-version").is_some() {
+        return None;
+    }
+    let value = case.ground.report.all("gfx-override").find_map(|fact| fact.value.as_ref().ok())?;
+    Some(format!(
+        "with `export HSA_OVERRIDE_GFX_VERSION={value}`: the GPU runs as its near relative, as users report; AMD does not support \
+         that. Ask again with `--set env.HSA_OVERRIDE_GFX_VERSION={value}`"
+    ))
 }
 
 fn of_plan(planner: &Planner<'_, '_>, system: &System, plan: &Plan<'_>, gives: Gives, text: String) -> Recommendation {
@@ -265,6 +286,12 @@ pub(super) fn hindrance(case: &Case<'_>, system: &System, spec: &Spec) -> Option
     };
     let needed = setup.needs.as_deref().and_then(|needed| case.matrix.system(needed));
     Some(Fault { finding, causes: needed.map(|needed| needed.explained_by.clone()).unwrap_or_default() })
+}
+
+/// The move to another system that this machine's set-up asks for, as a remedy.
+pub(super) fn way_out(case: &Case<'_>, system: &System, spec: &Spec) -> Option<Remedy> {
+    let setup = chosen(case, system).filter(|setup| setup.gives == Gives::Move && spec.part != Some(Part::Cpu))?;
+    Some(Remedy { text: setup.text.clone(), commands: setup.commands.clone() })
 }
 
 /// Whether a set-up is about what has to be done before anything can be installed.

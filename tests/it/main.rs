@@ -42,3 +42,4 @@ mod replay;
 mod schema;
 mod systems;
 mod tool;
+mod what_if;

@@ -2,6 +2,7 @@
 
 use accelprobe_probes::fact::{Report, Subject, Value};
 use accelprobe_probes::python::quoted;
+use accelprobe_probes::version::Version;
 
 use super::{Place, Plan};
 use crate::judge::Case;
@@ -71,6 +72,15 @@ pub(crate) fn into_active(case: &Case<'_>, words: &str) -> Commands {
             Commands { pip: vec![format!("{install} {words}")], uv: vec![uv] }
         }
     }
+}
+
+/// The commands that install a plan into a new environment with another Python, which uv brings.
+pub(crate) fn with_python(case: &Case<'_>, plan: &Plan<'_>, python: &Version) -> Vec<String> {
+    let activate = match case.environment {
+        Some(Environment::Windows) => vec![format!("uv venv --python {python} ml"), r"ml\Scripts\activate".to_owned()],
+        _ => vec![format!("uv venv --python {python} ~/.venvs/ml && . ~/.venvs/ml/bin/activate")],
+    };
+    activate.into_iter().chain([format!("uv pip install {}", words(plan, None))]).collect()
 }
 
 /// The one command that puts a plan in the place of what is installed in an environment.

@@ -121,6 +121,8 @@ impl<'a> Trial<'_, '_, 'a> {
     fn code(&self, facts: &[Fact], gpus: &[Gpu], tried: &mut Tried<'a>) {
         let (code, instructions) = match self.build.computes.as_str() {
             "cuda" => ("arch-not-in-wheel", "compute-capability"),
+            // Under the variable a GPU runs the code of another.
+            "rocm" if self.planner.case.ground.report.host("hsa-override-gfx-version").is_some() => return,
             "rocm" => ("rocm-gfx-not-in-build", "gfx-target"),
             _ => return,
         };

@@ -122,7 +122,7 @@ pub(super) fn pythons(matrix: &Matrix, ranges: &[&Range]) -> String {
 }
 
 /// What a row requires.
-pub(super) fn required(row: &Row) -> String {
+pub(crate) fn required(row: &Row) -> String {
     let words = row.require.0.iter().map(|condition| changeable(condition).unwrap_or_else(|| condition.to_string()));
     words.collect::<Vec<_>>().join(" and ")
 }
