@@ -52,7 +52,11 @@ pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
             report.about(&beside, "package-version")
         };
         let Some(installed) = known.value("package-version", subject).and_then(version) else { continue };
-        if known.value("package-build", subject).is_none() {
+        let jaxlib = (name == "jax").then(|| beside("jaxlib")).flatten().and_then(version);
+        let built_in = jaxlib.map(|jaxlib| with_cuda_inside(subject, jaxlib)).unwrap_or_default();
+        if known.value("package-build", subject).is_none() && !built_in.is_empty() {
+            derived.extend(built_in);
+        } else if known.value("package-build", subject).is_none() {
             derived.extend(by_plugin(matrix, &machine, subject, installed, &|name| beside(name).is_some()));
         }
         let pair = match name.as_str() {
@@ -126,6 +130,23 @@ fn is_released(version: &Version) -> bool {
     let number = number.split(".post").next().unwrap_or_default();
     number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
         && ["cu", "cpu", "rocm", "xpu"].iter().any(|build| label.starts_with(build))
+}
+
+/// What JAX computes on by the label of a jaxlib that holds its CUDA itself, as up to 0.4.29: `0.4.13+cuda12.cudnn89`.
+fn with_cuda_inside(subject: &Subject, jaxlib: &Version) -> Vec<Fact> {
+    let Some((_, label)) = jaxlib.text().split_once("+cuda") else { return Vec::new() };
+    let (cuda, cudnn) = label.split_once(".cudnn").unwrap_or((label, ""));
+    let number = |digits: &str| match digits.split_at_checked(1) {
+        Some((major, minor)) if !minor.is_empty() => format!("{major}.{minor}").parse().ok(),
+        _ => digits.parse().ok(),
+    };
+    let values = [
+        ("package-build", Some(Value::from("cuda"))),
+        ("package-cuda", cuda.parse().ok().map(Value::Version)),
+        ("package-cudnn", number(cudnn).map(Value::Version)),
+    ];
+    let told = values.into_iter().filter_map(|(name, value)| accelprobe_probes::key(name).zip(value));
+    told.map(|(key, value)| fact(key, subject, value, "the label of jaxlib")).collect()
 }
 
 /// What a package computes on by a plugin that is installed beside it.
@@ -220,6 +241,16 @@ mod tests {
         let report = derived(&[("jax", "0.8.0"), ("jaxlib", "0.8.1")]);
         assert!(report.about(&subject("jax"), "package-build").is_none());
         assert_eq!(report.about(&subject("jax"), "package-pairs").unwrap().to_string(), "newer");
+    }
+
+    #[test]
+    fn a_jaxlib_may_hold_cuda_itself() {
+        let report = derived(&[("jax", "0.4.13"), ("jaxlib", "0.4.13+cuda12.cudnn89")]);
+        let told = |key| report.about(&subject("jax"), key).unwrap().to_string();
+        assert_eq!(
+            [told("package-build"), told("package-cuda"), told("package-cudnn")],
+            ["cuda".to_owned(), "12".to_owned(), "8.9".to_owned()]
+        );
     }
 
     #[test]
