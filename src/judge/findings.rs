@@ -192,6 +192,8 @@ fn shown(report: &Report, subject: &Subject) -> String {
         Subject::Device(id) => devices::shown(report, subject, id),
         Subject::Library(path) => path.clone(),
         Subject::Environment(folder) => folder.clone(),
+        // What is only supposed is nowhere yet.
+        Subject::Package { environment, name } if environment.is_empty() => name.clone(),
         Subject::Package { environment, name } => format!("{name} in {environment}"),
     }
 }
