@@ -24,6 +24,7 @@ mod judging;
 mod lint;
 mod live;
 mod matrix;
+mod mutation;
 mod project;
 mod python;
 mod python_scale;
