@@ -44,11 +44,13 @@ pub(super) struct Wish<'s> {
     pub extras: &'s [String],
     /// The package that is named, where several are builds of one product.
     pub package: Option<&'s str>,
+    /// The label of the build that is named, as an index of a project may name it.
+    pub build: Option<&'s str>,
 }
 
 /// What a want wishes of a product.
 pub(super) fn wish(spec: &Spec) -> Wish<'_> {
-    Wish { range: spec.range.as_ref(), extras: &spec.extras, package: Some(&spec.name) }
+    Wish { range: spec.range.as_ref(), extras: &spec.extras, package: Some(&spec.name), build: spec.build.as_deref() }
 }
 
 impl Wish<'_> {
@@ -74,7 +76,13 @@ impl Wish<'_> {
         // `==2.6.0+cu124` names a build, too.
         let mut bounds = self.range.into_iter().flat_map(Range::bounds);
         let label = bounds.find_map(|bound| bound.text().find('+').and_then(|at| bound.text().get(at..)));
-        named && extras && label.is_none_or(|label| build.has_label(label))
+        // An index that is none of the product's says nothing of it.
+        let of_index = self.build.map(|label| format!("+{label}"));
+        let of_index = of_index.filter(|label| product.build.iter().any(|one| one.has_label(label)));
+        named
+            && extras
+            && label.is_none_or(|label| build.has_label(label))
+            && of_index.is_none_or(|label| build.has_label(&label))
     }
 }
 

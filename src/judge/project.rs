@@ -228,7 +228,8 @@ fn package(name: &str, asked: &[Asked<'_>]) -> Result<Turnout, Mistake> {
     let part = part.or(if build.as_deref() == Some("cpu") { Some(Part::Cpu) } else { None });
     let mut spec = Spec { name: name.to_owned(), extras, part, range, build, ..Spec::default() };
     spec.text = spec.words();
-    spec.origin = Some(origin());
+    let named = spec.build.iter().filter(|build| !spec.text.ends_with(build.as_str()));
+    spec.origin = Some(named.fold(origin(), |origin, build| format!("{origin}, build {build}")));
     Ok(Turnout::Wanted(spec))
 }
 

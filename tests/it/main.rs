@@ -25,6 +25,7 @@ mod lint;
 mod live;
 mod matrix;
 mod nvidia_edges;
+mod mutation;
 mod project;
 mod python;
 mod python_scale;
