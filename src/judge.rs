@@ -31,6 +31,7 @@ use crate::project::Project;
 use crate::spec::{Mistake, Spec};
 
 use ground::Ground;
+use known::Known;
 use plan::Planner;
 use wants::Fault;
 
@@ -56,13 +57,14 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let mut joined = join::joined(&report);
     project::add_facts(&asked.project, &mut joined);
     let told = joined.facts.len();
+    let mut joined = Known::of(joined);
     derive::derive(&mut joined, matrix);
     let climbs = systems::climbs(&with_builds(&report, &joined, told), matrix, environment);
     let of_project = project::wanted(&asked.project, matrix, &joined)?;
     // What could stand in the place of a package is known when everything else is.
     if joined.all("package-version").next().is_some() {
         let instead = plan::installed::facts(&Planner::new(&Case::new(&joined, &climbs, matrix, asked, environment)));
-        joined.facts.extend(instead);
+        joined.extend(instead);
     }
     let case = Case::new(&joined, &climbs, matrix, asked, environment);
     let mut findings = findings::by_rules(&case);
@@ -120,7 +122,7 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
 
 /// What was asked, and of packages what follows from their versions: how a framework stands depends on its build. `told` is how
 /// many facts of `joined` are not derived.
-fn with_builds<'a>(report: &'a Report, joined: &Report, told: usize) -> Cow<'a, Report> {
+fn with_builds<'a>(report: &'a Report, joined: &Known, told: usize) -> Cow<'a, Report> {
     let derived = joined.facts.iter().skip(told).filter(|fact| matches!(fact.subject, Subject::Package { .. }));
     let derived: Vec<_> = derived.filter(|fact| accelprobe_probes::key(fact.key.name).is_some()).cloned().collect();
     match derived.is_empty() {
@@ -180,7 +182,7 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn new(
-        report: &'a Report,
+        report: &'a Known,
         climbs: &'a BTreeMap<String, Climb>,
         matrix: &'a Matrix,
         asked: &Asked,

@@ -10,6 +10,7 @@ use accelprobe_probes::fact::{Fact, Key, Kind, Origin, Report, Scope, Subject, V
 use super::derive::architectures::{self, Cover};
 use super::findings::is_broken;
 use super::ground::Ground;
+use super::known::Known;
 use crate::matrix::condition::{self, Beyond, Truth};
 use crate::matrix::{Build, Environment, GpuFamily, Matrix, Product, Release, Row, Rule};
 
@@ -111,7 +112,7 @@ fn gpu() -> Subject {
 }
 
 /// A machine with the GPU and one release of a product.
-fn machine(vendor: &str, family: &GpuFamily, product: &Product, release: &Release, environment: Environment) -> Report {
+fn machine(vendor: &str, family: &GpuFamily, product: &Product, release: &Release, environment: Environment) -> Known {
     let mut facts = Vec::new();
     let mut tell = |key: &str, value: Option<Value>| {
         let fact = |(key, value): (&'static Key, Value)| {
@@ -134,5 +135,5 @@ fn machine(vendor: &str, family: &GpuFamily, product: &Product, release: &Releas
     for key in product.keys.iter().filter(of_host) {
         tell(key, Some(Value::Version(release.version.clone())));
     }
-    Report { probes: Vec::new(), facts }
+    Known::of(Report { probes: Vec::new(), facts })
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use accelprobe_probes::fact::{Fact, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Scope, Subject, Value};
 
 use super::ground::Ground;
+use super::known::Known;
 use super::known::Spot;
 use super::{Case, devices, plan};
 use crate::diagnosis::{Consequence, Evidence, Finding};
@@ -185,7 +186,7 @@ fn value_of(fact: &Fact) -> String {
 }
 
 /// A subject as people know it.
-fn shown(report: &Report, subject: &Subject) -> String {
+fn shown(report: &Known, subject: &Subject) -> String {
     match subject {
         Subject::Host => "this machine".to_owned(),
         Subject::Icd(id) => id.split_once(':').map_or(id.as_str(), |(_, manifest)| manifest).to_owned(),

@@ -1,32 +1,30 @@
 //! What conditions are judged on: the facts, how the systems stand by them, and the newest releases that are known.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
-use accelprobe_probes::fact::{Fact, Key, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Scope, Subject, Value};
 use accelprobe_probes::host::Missing;
 use accelprobe_probes::ladder::Climb;
 use accelprobe_probes::version::Version;
 
-use super::known::{Found, Known, Spot};
+use super::known::{Known, Spot};
 use crate::matrix::Matrix;
 
 /// See the module.
 pub(crate) struct Ground<'a> {
     /// The facts.
-    pub(crate) report: &'a Report,
+    pub(crate) report: &'a Known,
     /// The systems that were probed, by id.
     pub(crate) climbs: &'a BTreeMap<String, Climb>,
     matrix: &'a Matrix,
-    known: Rc<Known<'a>>,
     /// A package that is supposed to be there, with its facts.
-    supposed: Option<(Spot<'a>, Known<'a>)>,
+    supposed: Option<(&'a Subject, &'a [Fact])>,
 }
 
 impl<'a> Ground<'a> {
     /// The ground that facts, climbs and the releases of a matrix make.
-    pub(crate) fn new(report: &'a Report, climbs: &'a BTreeMap<String, Climb>, matrix: &'a Matrix) -> Ground<'a> {
-        Ground { report, climbs, matrix, known: Rc::new(Known::of(&report.facts)), supposed: None }
+    pub(crate) fn new(report: &'a Known, climbs: &'a BTreeMap<String, Climb>, matrix: &'a Matrix) -> Ground<'a> {
+        Ground { report, climbs, matrix, supposed: None }
     }
 
     /// The same ground with a package on it that may not be there. These facts are all that is known of it; those of its
@@ -35,35 +33,28 @@ impl<'a> Ground<'a> {
     where
         'a: 'b,
     {
-        let known = Known::of(facts);
-        let supposed = Some((known.spot(package), known));
-        Ground {
-            report: self.report,
-            climbs: self.climbs,
-            matrix: self.matrix,
-            known: Rc::clone(&self.known),
-            supposed,
-        }
+        Ground { report: self.report, climbs: self.climbs, matrix: self.matrix, supposed: Some((package, facts)) }
     }
 
     /// Where the facts that count for a subject are found.
     pub(crate) fn spot<'s>(&self, subject: &'s Subject) -> Spot<'s> {
-        self.known.spot(subject)
+        self.report.spot(subject)
     }
 
     /// The subjects that have a fact under a key, each once, in order of appearance.
     pub(crate) fn spots(&self, key: &Key) -> Vec<Spot<'a>> {
-        self.known.spots(key)
+        self.report.spots(key)
     }
 
     /// The facts under a key that count where a subject is judged, in the order of trust.
-    pub(crate) fn facts(&self, key: &Key, spot: &Spot<'_>) -> Found<'_, 'a> {
-        let supposed = self.supposed.as_ref().filter(|(package, _)| package.subject == spot.subject);
-        let told = supposed.map(|(package, known)| known.facts(key, package));
-        match told {
-            Some(told) if key.scope == Scope::Package || told.clone().next().is_some() => told,
-            _ => self.known.facts(key, spot),
-        }
+    pub(crate) fn facts(&self, key: &'static Key, spot: &Spot<'_>) -> impl Iterator<Item = &'a Fact> + Clone + use<'a> {
+        let narrow = matches!(key.scope, Scope::Package | Scope::Environment);
+        let supposed = self.supposed.filter(|(package, _)| narrow && *package == spot.subject);
+        let facts = supposed.map_or([].as_slice(), |(_, facts)| facts);
+        let told = facts.iter().filter(move |fact| std::ptr::eq(fact.key, key));
+        let instead = supposed.is_some() && (key.scope == Scope::Package || told.clone().next().is_some());
+        let known = (!instead).then(|| self.report.facts(key, spot));
+        told.chain(known.into_iter().flatten())
     }
 
     /// Whether a version under a key is newer than any that the matrix knows.
@@ -88,8 +79,7 @@ impl<'a> Ground<'a> {
                 Err(missing) => Err(missing.clone()),
             });
         }
-        let packages = accelprobe_probes::key("environment-packages")?;
-        let mut listed = self.known.about(packages, &Subject::Environment(environment.to_owned()));
+        let mut listed = self.report.told(&Subject::Environment(environment.to_owned()), "environment-packages");
         listed.any(|fact| fact.value.is_ok()).then_some(Err(Missing::NotFound))
     }
 
@@ -101,6 +91,6 @@ impl<'a> Ground<'a> {
 
     fn version_of(&self, environment: &str, name: &str) -> Option<&'a Fact> {
         let subject = Subject::Package { environment: environment.to_owned(), name: name.to_owned() };
-        self.known.about(accelprobe_probes::key("package-version")?, &subject).next()
+        self.report.told(&subject, "package-version").next()
     }
 }

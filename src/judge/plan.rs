@@ -12,11 +12,12 @@ mod words;
 
 use std::collections::HashSet;
 
-use accelprobe_probes::fact::{Key, Report, Subject, Value};
+use accelprobe_probes::fact::{Key, Subject, Value};
 use accelprobe_probes::ladder::{Climb, Rung, State};
 use accelprobe_probes::version::{Range, Version};
 
 use super::derive::{Gpu, Machine};
+use super::known::Known;
 use super::{Case, causes_of, wants};
 use crate::diagnosis::Finding;
 use crate::matrix::{Build, Product, Release, Row, Rule, Severity, Support, System, Verdict};
@@ -97,7 +98,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The environment that is active, else wherever the machine's Python is.
-    pub(super) fn active(report: &Report) -> Place {
+    pub(super) fn active(report: &Known) -> Place {
         let active = report.all("environment-role").find(|fact| fact.value == Ok(Value::from("active")));
         match active.map(|fact| &fact.subject) {
             Some(Subject::Environment(folder)) => Place::in_environment(report, folder),
@@ -106,7 +107,7 @@ impl Place {
     }
 
     /// An environment by its folder.
-    pub(super) fn in_environment(report: &Report, folder: &str) -> Place {
+    pub(super) fn in_environment(report: &Known, folder: &str) -> Place {
         let python = report.about(&Subject::Environment(folder.to_owned()), "environment-python");
         let python = match python {
             Some(Value::Version(python)) => Some(python.clone()),

@@ -210,7 +210,7 @@ impl Condition {
         }
     }
 
-    fn holds_of(&self, key: &Key, ground: &Ground<'_>, spot: &Spot<'_>, beyond: Beyond) -> Truth {
+    fn holds_of(&self, key: &'static Key, ground: &Ground<'_>, spot: &Spot<'_>, beyond: Beyond) -> Truth {
         let mut facts = ground.facts(key, spot);
         let mut values = facts.clone().filter_map(|fact| fact.value.as_ref().ok());
         let lowest = match (key.kind, key.scope) {
@@ -315,6 +315,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::judge::known::Known;
     use crate::matrix::Matrix;
 
     fn fact(key: &str, value: Result<Value, Missing>) -> Fact {
@@ -329,7 +330,7 @@ mod tests {
             when: Conditions,
         }
         let file: File = toml::from_str(&format!("when = {conditions}")).unwrap();
-        let report = Report { probes: Vec::new(), facts };
+        let report = Known::of(Report { probes: Vec::new(), facts });
         let (climbs, matrix) = (BTreeMap::new(), Matrix::default());
         let ground = Ground::new(&report, &climbs, &matrix);
         file.when.hold(&ground, &ground.spot(&Subject::Host), Beyond::Unknown)
@@ -409,7 +410,7 @@ mod tests {
         let product = "name = \"PyTorch\"\nvendor = \"meta\"\npackages = [\"torch\"]\nsource = \"x\"\n\
                        release = [{ version = \"2.15.0\" }]";
         let matrix = Matrix { products: vec![toml::from_str(product).unwrap()], ..Matrix::default() };
-        let (report, climbs) = (Report { probes: Vec::new(), facts }, BTreeMap::new());
+        let (report, climbs) = (Known::of(Report { probes: Vec::new(), facts }), BTreeMap::new());
         let (ground, torch) = (Ground::new(&report, &climbs, &matrix), package("torch"));
         file.when.hold(&ground, &ground.spot(&torch), beyond)
     }

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use accelprobe_probes::fact::{Fact, Key, Kind, Origin, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Kind, Origin, Scope, Subject, Value};
 use accelprobe_probes::host::Missing;
 use accelprobe_probes::version::Version;
 
@@ -35,29 +35,23 @@ pub(super) static PAIRS: Key = Key::new(
 );
 
 /// The derived facts about all packages of a report.
-pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
-    let packages = report.subjects("package-version");
-    if packages.is_empty() {
-        return Vec::new();
-    }
-    let known = Known::of(&report.facts);
-    let machine = Machine::of(report);
+pub(super) fn all(known: &Known, matrix: &Matrix, machine: &Machine) -> Vec<Fact> {
     let has_companions = |product: &&Product| product.release.iter().any(|release| !release.beside.is_empty());
     let families: Vec<&Product> = matrix.products.iter().filter(has_companions).collect();
     let mut derived = Vec::new();
-    for subject in packages {
+    for subject in known.subjects("package-version") {
         let Subject::Package { environment, name } = subject else { continue };
         let beside = |name: &str| {
             let beside = Subject::Package { environment: environment.clone(), name: name.to_owned() };
-            report.about(&beside, "package-version")
+            known.about(&beside, "package-version")
         };
-        let Some(installed) = known.value("package-version", subject).and_then(version) else { continue };
+        let Some(installed) = known.about(subject, "package-version").and_then(version) else { continue };
         let jaxlib = (name == "jax").then(|| beside("jaxlib")).flatten().and_then(version);
         let built_in = jaxlib.map(|jaxlib| with_cuda_inside(subject, jaxlib)).unwrap_or_default();
-        if known.value("package-build", subject).is_none() && !built_in.is_empty() {
+        if known.about(subject, "package-build").is_none() && !built_in.is_empty() {
             derived.extend(built_in);
-        } else if known.value("package-build", subject).is_none() {
-            derived.extend(by_plugin(matrix, &machine, subject, installed, &|name| beside(name).is_some()));
+        } else if known.about(subject, "package-build").is_none() {
+            derived.extend(by_plugin(matrix, machine, subject, installed, &|name| beside(name).is_some()));
         }
         let pair = match name.as_str() {
             "jax" => of_one_number("jaxlib", installed, &beside),
@@ -66,7 +60,7 @@ pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
         };
         derived.extend(pair.map(|pair| pair.facts(subject)).unwrap_or_default());
     }
-    derived.extend(shared_folders(report, matrix));
+    derived.extend(shared_folders(known, matrix));
     derived
 }
 
@@ -180,17 +174,17 @@ fn by_plugin(
 
 /// The packages of ONNX Runtime that share a folder, in environments of which a person told: told of the first for an
 /// accelerator. Elsewhere a probe looks at their files.
-fn shared_folders(report: &Report, matrix: &Matrix) -> Vec<Fact> {
+fn shared_folders(known: &Known, matrix: &Matrix) -> Vec<Fact> {
     let key = accelprobe_probes::key("onnxruntime-shares-folder");
     let Some((key, product)) = key.zip(matrix.product("onnxruntime")) else { return Vec::new() };
     let mut derived = Vec::new();
-    for role in report.all("environment-role") {
+    for role in known.all("environment-role") {
         let (Subject::Environment(folder), Origin::Given(_)) = (&role.subject, &role.origin) else { continue };
         let subject = |name: &String| Subject::Package { environment: folder.clone(), name: name.clone() };
         // One that is there may be of a version that nobody told.
-        let is_told =
-            |name: &&String, fact: &Fact| fact.subject == subject(name) && fact.value != Err(Missing::NotFound);
-        let is_there = |name: &&String| report.all("package-version").any(|fact| is_told(name, fact));
+        let is_there = |name: &&String| {
+            known.told(&subject(name), "package-version").any(|fact| fact.value != Err(Missing::NotFound))
+        };
         let mut names: Vec<&String> = product.packages.iter().filter(is_there).collect();
         // The plain one is what others bring along.
         names.sort_by_key(|name| *name == &product.id);
@@ -205,6 +199,8 @@ fn shared_folders(report: &Report, matrix: &Matrix) -> Vec<Fact> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use accelprobe_probes::fact::Report;
+
     use super::*;
 
     fn subject(name: &str) -> Subject {
@@ -227,8 +223,8 @@ mod tests {
                 fact_of("package-version", subject(name), Value::Version(number.parse().unwrap()))
             }),
         );
-        let report = Report { probes: Vec::new(), facts };
-        let facts = all(&report, &crate::matrix::embedded().unwrap());
+        let known = Known::of(Report { probes: Vec::new(), facts });
+        let facts = all(&known, &crate::matrix::embedded().unwrap(), &Machine::of(&known));
         Report { probes: Vec::new(), facts }
     }
 
