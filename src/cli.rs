@@ -32,7 +32,7 @@ pub enum Command {
     Probe(Probe),
     /// Show what is supported where: the comparison tables
     Matrix(ShowMatrix),
-    /// Explain a rule, a finding's code, a system or a topic, with its sources
+    /// Explain a rule, a finding's code, a system, a topic, a product or a GPU, with its sources
     Explain(Explain),
     /// Write a recording of this machine, without names or serial numbers, for a bug report
     Record(Record),
@@ -220,7 +220,8 @@ impl WhichTable {
 /// Options of `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A rule, a finding's code, a system or a topic; all names where none is given
+    /// A rule, a finding's code, a system, a topic, a product (`torch`, `nvidia-driver`) or a GPU (`RTX 4090`, `gfx1100`); all names
+    /// but those of GPUs where none is given
     pub name: Option<String>,
     /// How to show the result
     #[arg(long, value_enum, default_value_t)]

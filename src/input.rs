@@ -7,6 +7,7 @@ mod gpu;
 mod implied;
 mod libraries;
 mod names;
+mod outdated;
 mod problems;
 mod schema;
 mod set;

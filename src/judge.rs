@@ -1,10 +1,13 @@
 //! From facts and matrix to a diagnosis. Asks nothing of the machine and cannot fail, but for a want or a requirement that
 //! names nothing known.
 
+pub(crate) mod about_gpu;
 pub(crate) mod derive;
 mod devices;
 mod findings;
+pub(crate) mod ground;
 mod join;
+pub(crate) mod known;
 mod plan;
 mod project;
 mod reasons;
@@ -15,17 +18,20 @@ mod wants;
 
 use std::collections::BTreeMap;
 
+use std::borrow::Cow;
+
 use accelprobe_probes::fact::{Report, Subject, Value};
 use accelprobe_probes::ladder::Climb;
 
 use crate::diagnosis::{
     Citation, Consequence, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl,
 };
-use crate::matrix::condition::Ground;
 use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Row, Severity, Support, System};
 use crate::project::Project;
 use crate::spec::{Mistake, Spec};
 
+use ground::Ground;
+use known::Known;
 use plan::Planner;
 use wants::Fault;
 
@@ -47,16 +53,18 @@ pub struct Asked {
 /// Judges a machine by its facts.
 pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis, Mistake> {
     let environment = environment(&report);
-    let climbs = systems::climbs(&report, matrix, environment);
     // What is judged is one subject for each device; what is told is what was asked.
     let mut joined = join::joined(&report);
     project::add_facts(&asked.project, &mut joined);
+    let told = joined.facts.len();
+    let mut joined = Known::of(joined);
     derive::derive(&mut joined, matrix);
+    let climbs = systems::climbs(&with_builds(&report, &joined, told), matrix, environment);
     let of_project = project::wanted(&asked.project, matrix, &joined)?;
     // What could stand in the place of a package is known when everything else is.
     if joined.all("package-version").next().is_some() {
         let instead = plan::installed::facts(&Planner::new(&Case::new(&joined, &climbs, matrix, asked, environment)));
-        joined.facts.extend(instead);
+        joined.extend(instead);
     }
     let case = Case::new(&joined, &climbs, matrix, asked, environment);
     let by_rules = findings::by_rules(&case);
@@ -65,7 +73,14 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let mut wanted = Vec::new();
     let mut wants = Vec::new();
     for spec in asked.wants.iter().chain(&of_project.specs) {
-        let judged = wants::want(&planner, &by_rules, spec)?;
+        let mut judged = wants::want(&planner, &by_rules, spec)?;
+        // One way out is told, that for this very machine.
+        let remedy = judged.fault.as_mut().and_then(|fault| fault.finding.remedy.as_mut());
+        if let (Some(remedy), Some(system)) = (remedy, judged.system)
+            && let Some(own) = recommend::way_out(&case, system, spec)
+        {
+            *remedy = own;
+        }
         let mut want = judged.want;
         let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, judged.system, matrix));
         if let Some(cause) = &cause {
@@ -73,8 +88,8 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
             want.because.push(cause.rule.clone());
         }
         // Where the cause has its own remedy, no other advice comes before it.
-        if cause.is_none() {
-            wanted.push((judged.system, spec, want.verdict, judged.fault.map(|fault| fault.finding)));
+        if let (None, Some(system)) = (&cause, judged.system) {
+            wanted.push((system, spec, want.verdict, judged.fault.map(|fault| fault.finding)));
         }
         wants.push(want);
     }
@@ -106,16 +121,33 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     })
 }
 
+/// What was asked, and of packages what follows from their versions: how a framework stands depends on its build. `told` is how
+/// many facts of `joined` are not derived.
+fn with_builds<'a>(report: &'a Report, joined: &Known, told: usize) -> Cow<'a, Report> {
+    let derived = joined.facts.iter().skip(told).filter(|fact| matches!(fact.subject, Subject::Package { .. }));
+    let derived: Vec<_> = derived.filter(|fact| accelprobe_probes::key(fact.key.name).is_some()).cloned().collect();
+    match derived.is_empty() {
+        true => Cow::Borrowed(report),
+        false => {
+            let mut all = report.clone();
+            all.facts.extend(derived);
+            Cow::Owned(all)
+        }
+    }
+}
+
 /// Adds a want's finding to those of the rules. Where a rule has found the cause, or says the same by its code, that finding
 /// becomes an error, has the want as its consequence, and is returned. What is wrong with a package explains nothing of others.
-fn tell(findings: &mut Vec<Finding>, fault: &Fault, system: &System, matrix: &Matrix) -> Option<Finding> {
+fn tell(findings: &mut Vec<Finding>, fault: &Fault, system: Option<&System>, matrix: &Matrix) -> Option<Finding> {
     let wanted = &fault.finding;
     let causes = causes_of(matrix, &fault.causes);
     let is_of_wanted = |told: &Finding| {
         let of_packages = |row: &Row| row.when.is_of_packages() || row.require.is_of_packages();
         let of = |name: &String| told.subject.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(" in "));
         let rule = matrix.rules.iter().find(|rule| rule.id == told.rule);
-        rule.is_some_and(|rule| !rule.row.iter().any(of_packages) || system.packages.iter().any(of))
+        rule.is_some_and(|rule| {
+            !rule.row.iter().any(of_packages) || system.into_iter().flat_map(|system| &system.packages).any(of)
+        })
     };
     let explains = |told: &&mut Finding| {
         is_of_wanted(told)
@@ -159,7 +191,7 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn new(
-        report: &'a Report,
+        report: &'a Known,
         climbs: &'a BTreeMap<String, Climb>,
         matrix: &'a Matrix,
         asked: &Asked,

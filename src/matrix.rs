@@ -13,8 +13,10 @@ mod rule;
 mod system;
 pub(crate) mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
+use accelprobe_probes::version::Version;
 use serde::{Deserialize, Serialize};
 
 pub use gpu::{GpuFamily, Gpus};
@@ -38,6 +40,10 @@ pub struct Matrix {
     pub gpus: Vec<Gpus>,
     /// Rules on facts.
     pub rules: Vec<Rule>,
+    /// What the codes of findings mean.
+    pub codes: BTreeMap<String, String>,
+    /// The places of products by the facts and packages that carry their versions.
+    named: OnceLock<HashMap<String, usize>>,
 }
 
 /// Where a statement comes from.
@@ -217,6 +223,22 @@ impl Matrix {
     /// The product whose version a Python distribution has.
     pub fn product_of_package(&self, package: &str) -> Option<&Product> {
         self.products.iter().find(|product| product.packages.iter().any(|own| own == package))
+    }
+
+    /// The newest release that is known of what a fact carries the version of, or of a package.
+    pub fn horizon(&self, name: &str) -> Option<&Version> {
+        let product = self.named.get_or_init(|| {
+            let products = self.products.iter().enumerate();
+            let names = |product: &Product| product.keys.iter().chain(&product.packages).cloned().collect::<Vec<_>>();
+            products.flat_map(|(place, product)| names(product).into_iter().map(move |name| (name, place))).collect()
+        });
+        self.products.get(*product.get(name)?)?.horizon()
+    }
+
+    /// Whether a version of a package, or of what a fact carries the version of, is newer than any that the matrix knows and no
+    /// later form of that: a Python 3.15.2 is what is known as 3.15.
+    pub fn is_beyond(&self, name: &str, version: &Version) -> bool {
+        self.horizon(name).is_some_and(|horizon| version > horizon && !version.starts_with(horizon))
     }
 
     /// The GPUs of a vendor.

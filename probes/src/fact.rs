@@ -177,27 +177,6 @@ pub enum Subject {
     },
 }
 
-impl Subject {
-    /// Whether facts about `other` count where this is judged: its own, and those of what it is part of. The machine
-    /// stands for all that is on it.
-    pub fn concerns(&self, other: &Subject) -> bool {
-        match (self, other) {
-            (Subject::Host, _) | (_, Subject::Host) => true,
-            (Subject::Package { environment, .. }, Subject::Environment(folder)) => environment == folder,
-            _ => self == other,
-        }
-    }
-
-    /// This, and what it is part of, the machine last: of all but the machine, what it concerns.
-    pub fn whole(&self) -> Vec<Subject> {
-        let environment = match self {
-            Subject::Package { environment, .. } => Some(Subject::Environment(environment.clone())),
-            _ => None,
-        };
-        std::iter::once(self.clone()).chain(environment).chain([Subject::Host]).collect()
-    }
-}
-
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -427,30 +406,5 @@ impl Report {
     /// How asking a probe went; nothing where it was not asked.
     pub fn asked(&self, probe: &str) -> Option<&Asked> {
         self.probes.iter().find(|asked| asked.name == probe)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subject_concerns_what_it_is_part_of() {
-        let package = |environment: &str| Subject::Package { environment: environment.into(), name: "torch".into() };
-        let all = [
-            Subject::Host,
-            Subject::Device("0000:01:00.0".into()),
-            Subject::Icd("vulkan:/x.json".into()),
-            Subject::Library("/x.so".into()),
-            Subject::Environment("/e".into()),
-            Subject::Environment("/f".into()),
-            package("/e"),
-            package("/f"),
-        ];
-        for one in all.iter().filter(|one| **one != Subject::Host) {
-            for other in &all {
-                assert_eq!(one.whole().contains(other), one.concerns(other), "{one} and {other}");
-            }
-        }
     }
 }

@@ -44,9 +44,9 @@ pub mod version;
 pub mod vulkan;
 pub mod webgpu;
 
+use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, LazyLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -163,7 +163,9 @@ fn no_facts() -> Missing {
 
 /// The key of a name.
 pub fn key(name: &str) -> Option<&'static Key> {
-    keys().find(|key| key.name == name)
+    // There are hundreds, and every condition of the matrix names one.
+    static BY_NAME: LazyLock<HashMap<&str, &Key>> = LazyLock::new(|| keys().map(|key| (key.name, key)).collect());
+    BY_NAME.get(name).copied()
 }
 
 /// All keys of all probes.

@@ -6,8 +6,10 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A version: the leading dotted numbers of a text, and the text.
@@ -49,15 +51,14 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let digits = text.strip_prefix(['v', 'V']).unwrap_or(text);
-        let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
-        let numbers = digits
-            .get(..end)
-            .unwrap_or_default()
-            .trim_end_matches('.')
-            .split('.')
-            .map(str::parse)
-            .collect::<Result<Vec<u64>, _>>()
-            .map_err(|_| format!("`{text}` is not a version: it must begin with a number such as `12.4`"))?;
+        let end = digits.bytes().position(|byte| !byte.is_ascii_digit() && byte != b'.').unwrap_or(digits.len());
+        let dotted = digits.get(..end).unwrap_or_default().trim_end_matches('.');
+        // Thousands are read at a start, so the list is made in its full length at once.
+        let mut numbers = Vec::with_capacity(dotted.bytes().filter(|byte| *byte == b'.').count() + 1);
+        for number in dotted.split('.') {
+            let not = |_| format!("`{text}` is not a version: it must begin with a number such as `12.4`");
+            numbers.push(number.parse().map_err(not)?);
+        }
         Ok(Version { numbers, text: text.to_owned() })
     }
 }
@@ -99,8 +100,7 @@ impl Serialize for Version {
 
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Written(PhantomData))
     }
 }
 
@@ -192,7 +192,7 @@ impl FromStr for Range {
 
     /// Fails on a condition without an operator and on anything that is no version behind one.
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut conditions = Vec::new();
+        let mut conditions = Vec::with_capacity(text.bytes().filter(|byte| *byte == b',').count() + 1);
         for condition in text.split(',').map(str::trim) {
             conditions.push(parse_condition(condition)?);
         }
@@ -258,8 +258,22 @@ impl Serialize for Range {
 
 impl<'de> Deserialize<'de> for Range {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Written(PhantomData))
+    }
+}
+
+/// Reads a version or a range out of a text where it stands.
+struct Written<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = String>> Visitor<'_> for Written<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(de::Error::custom)
     }
 }
 

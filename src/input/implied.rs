@@ -15,6 +15,9 @@ use super::{ACTIVE, names};
 /// Adds what follows to a report, and the probes that are spoken of to those that were asked. `complete` is where it is said
 /// that what is not listed is absent.
 pub(super) fn add(report: &mut Report, complete: Option<&str>) {
+    if !report.facts.iter().any(|fact| origin(fact).is_some()) {
+        return;
+    }
     let mut implied = Implied { report, complete: complete.is_some() };
     implied.gpus();
     implied.nvidia();
@@ -169,7 +172,8 @@ impl Implied<'_> {
         for library in LIBRARIES {
             // macOS has its own way to the GPU.
             let told = self.report.facts.iter().any(|fact| library.is_told_by(fact));
-            if !told && !(environment == "macos" && library.name == "vulkan") {
+            let brought = environment == "macos" && library.name == "vulkan";
+            if !told && !brought {
                 self.report.facts.extend(library.is_absent(origin));
             }
         }

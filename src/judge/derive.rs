@@ -3,7 +3,7 @@
 //!
 //! What a probe or a person told stands: only what nobody told is derived.
 
-mod architectures;
+pub(super) mod architectures;
 mod companions;
 mod devices;
 mod neighbours;
@@ -12,10 +12,9 @@ mod packages;
 mod software;
 mod stand_in;
 
-use std::collections::HashMap;
+use accelprobe_probes::fact::{Fact, Key, Origin, Subject, Value};
 
-use accelprobe_probes::fact::{Fact, Key, Origin, Report, Subject, Value};
-
+use super::known::Known;
 use super::project;
 use crate::matrix::Matrix;
 
@@ -53,8 +52,8 @@ pub(crate) static KEYS: &[&Key] = &[
 ];
 
 /// The system of a machine as packages see it: `linux` (WSL2, too), `windows` or `macos`.
-pub(super) fn system_of(report: &Report) -> Option<&'static str> {
-    match report.text("environment") {
+pub(super) fn system_of(known: &Known) -> Option<&'static str> {
+    match known.text("environment") {
         "linux" | "wsl2" | "wsl1" => Some("linux"),
         "windows" => Some("windows"),
         "macos" => Some("macos"),
@@ -63,49 +62,19 @@ pub(super) fn system_of(report: &Report) -> Option<&'static str> {
 }
 
 /// Adds what follows from a report to it.
-pub(super) fn derive(report: &mut Report, matrix: &Matrix) {
-    let facts = devices::by_name(report, matrix);
-    report.facts.extend(facts);
-    report.facts.extend(devices::driver_api(report, matrix));
-    let facts = nvidia::all(report);
-    report.facts.extend(facts);
-    let facts = neighbours::all(report, matrix);
-    report.facts.extend(facts);
-    let facts = packages::all(report, matrix);
-    report.facts.extend(facts);
-    report.facts.extend(nvidia::forward_compatibility(report));
-    let facts = companions::all(report, matrix);
-    report.facts.extend(facts);
-    report.facts.extend(software::installed(report));
-    report.facts.extend(project::takes_python(report));
-    let facts = [stand_in::of_devices(report, matrix), stand_in::of_packages(report, matrix)].concat();
-    report.facts.extend(facts);
-}
-
-/// The values of a report by key and subject, the first of each.
-struct Known<'a>(HashMap<(&'a str, &'a Subject), &'a Value>);
-
-impl<'a> Known<'a> {
-    fn of(facts: impl IntoIterator<Item = &'a Fact>) -> Known<'a> {
-        let mut known = HashMap::new();
-        for fact in facts {
-            if let Ok(value) = &fact.value {
-                known.entry((fact.key.name, &fact.subject)).or_insert(value);
-            }
-        }
-        Known(known)
-    }
-
-    fn value(&self, key: &'a str, subject: &'a Subject) -> Option<&'a Value> {
-        self.0.get(&(key, subject)).copied()
-    }
-
-    fn text(&self, key: &'a str, subject: &'a Subject) -> Option<&'a str> {
-        match self.value(key, subject) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
+pub(super) fn derive(known: &mut Known, matrix: &Matrix) {
+    known.extend(devices::by_name(known, matrix));
+    known.extend(devices::driver_api(known, matrix));
+    known.extend(nvidia::all(known));
+    let machine = Machine::of(known);
+    known.extend(neighbours::all(known, matrix, &machine));
+    known.extend(packages::all(known, matrix, &machine));
+    known.extend(nvidia::forward_compatibility(known));
+    known.extend(companions::all(known, matrix, &machine));
+    known.extend(software::installed(known));
+    known.extend(project::takes_python(known));
+    known.extend(stand_in::of_devices(known, matrix));
+    known.extend(stand_in::of_packages(known, matrix));
 }
 
 /// A derived fact. `how` completes "given by".

@@ -1,24 +1,30 @@
 //! One list of devices, each once, with the APIs that list it, out of a report in which [`join`](super::join) gave each
 //! device one subject.
 
-use accelprobe_probes::fact::{Fact, Key, Report, Scope, Subject, Value};
+use std::sync::LazyLock;
+
+use accelprobe_probes::fact::{Fact, Key, Scope, Subject, Value};
 
 use super::join;
+use super::known::Known;
 use crate::diagnosis::Device;
 
 /// The facts by which APIs name a device, `API-device`, with the API; the registry of Windows comes last.
 pub(super) fn listings() -> impl Iterator<Item = (&'static Key, &'static str)> {
-    let of_device = || accelprobe_probes::keys().filter(|key| key.scope == Scope::Device);
-    let by_api = of_device().filter_map(|key| Some((key, key.name.strip_suffix("-device")?)));
-    by_api.chain(of_device().filter(|key| key.name == "adapter-name").map(|key| (key, "windows")))
+    static ALL: LazyLock<Vec<(&Key, &str)>> = LazyLock::new(|| {
+        let of_device = || accelprobe_probes::keys().filter(|key| key.scope == Scope::Device);
+        let by_api = of_device().filter_map(|key| Some((key, key.name.strip_suffix("-device")?)));
+        by_api.chain(of_device().filter(|key| key.name == "adapter-name").map(|key| (key, "windows"))).collect()
+    });
+    ALL.iter().copied()
 }
 
 /// All devices in the order in which they were found.
-pub(super) fn all(joined: &Report) -> Vec<Device> {
+pub(super) fn all(joined: &Known) -> Vec<Device> {
     joined.device_subjects().into_iter().map(|subject| one(joined, subject)).collect()
 }
 
-fn one(report: &Report, subject: &Subject) -> Device {
+fn one(report: &Known, subject: &Subject) -> Device {
     let text = |key: &str| report.about(subject, key).map(Value::to_string);
     let vendor = text("device-vendor");
     let id = match subject {
@@ -58,17 +64,17 @@ fn one(report: &Report, subject: &Subject) -> Device {
 }
 
 /// A device's name, by the best source that has one.
-pub(super) fn name(report: &Report, subject: &Subject) -> Option<String> {
+pub(super) fn name(report: &Known, subject: &Subject) -> Option<String> {
     let is_name = |fact: &&Fact| fact.key.name == "device-name" || listings().any(|(key, _)| *key == *fact.key);
-    let names = report.facts.iter().filter(|fact| fact.subject == *subject).filter(is_name);
+    let names = report.facts_about(subject).filter(is_name);
     names.filter_map(|fact| fact.value.as_ref().ok()).map(Value::to_string).next()
 }
 
 /// What kind of device it is. One that a source which knows calls integrated is so whatever others say: runtimes that were
 /// made for cards call an integrated GPU discrete until somebody teaches them, and no card is called integrated. Else the
 /// best source's word counts, if it says more than "other".
-pub(super) fn kind(report: &Report, subject: &Subject) -> Option<String> {
-    let facts = || report.facts.iter().filter(|fact| fact.subject == *subject && fact.key.name == "device-kind");
+pub(super) fn kind(report: &Known, subject: &Subject) -> Option<String> {
+    let facts = || report.told(subject, "device-kind");
     let words = |wanted: &dyn Fn(&Fact, &str) -> bool| {
         let words = facts().filter_map(|fact| Some((fact, fact.value.as_ref().ok()?.to_string())));
         words.filter(|(fact, word)| wanted(fact, word)).map(|(_, word)| word).next()
@@ -79,7 +85,7 @@ pub(super) fn kind(report: &Report, subject: &Subject) -> Option<String> {
 }
 
 /// A device as people know it: its name, and its id where that says more.
-pub(super) fn shown(report: &Report, subject: &Subject, id: &str) -> String {
+pub(super) fn shown(report: &Known, subject: &Subject, id: &str) -> String {
     match name(report, subject) {
         Some(name) => match id.split_once(':') {
             Some((_, rest)) if rest.starts_with(&name) => rest.to_owned(),

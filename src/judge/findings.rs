@@ -1,10 +1,15 @@
 //! Findings by the matrix's rules: each row whose `when` holds and whose `require` does not.
 
-use accelprobe_probes::fact::{Fact, Report, Scope, Subject, Value};
+use std::collections::HashMap;
 
-use super::{Case, devices};
+use accelprobe_probes::fact::{Fact, Scope, Subject, Value};
+
+use super::ground::Ground;
+use super::known::Known;
+use super::known::Spot;
+use super::{Case, devices, plan};
 use crate::diagnosis::{Consequence, Evidence, Finding};
-use crate::matrix::condition::{self, Beyond, Conditions, Ground, Truth};
+use crate::matrix::condition::{self, Beyond, Conditions, Truth};
 use crate::matrix::{Remedy, Row, Rule, Severity, template};
 
 /// How many origins of one fact are shown as evidence.
@@ -14,13 +19,14 @@ const MOST_ORIGINS: usize = 4;
 /// them; what another finding causes is told with that one.
 pub(super) fn by_rules(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<(Subject, Finding)> = Vec::new();
+    let mut judged = Judged::new(&case.ground);
     for rule in &case.matrix.rules {
+        let first = findings.len();
         for row in &rule.row {
-            for subject in subjects(case.ground.report, row) {
-                let told = findings.iter().any(|(told, finding)| finding.rule == rule.id && *told == subject);
-                if !told && is_broken(&case.ground, row, &subject) {
-                    let finding = finding(case, rule, row, &subject);
-                    findings.push((subject, finding));
+            for spot in judged.spots(row) {
+                let of_rule = findings.get(first..).unwrap_or_default();
+                if is_broken(&case.ground, row, spot) && !of_rule.iter().any(|(told, _)| told == spot.subject) {
+                    findings.push((spot.subject.clone(), finding(case, rule, row, spot)));
                 }
             }
         }
@@ -29,10 +35,10 @@ pub(super) fn by_rules(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// Whether a row applies to a subject and does not hold.
-pub(super) fn is_broken(ground: &Ground<'_>, row: &Row, subject: &Subject) -> bool {
-    row.when.hold(ground, subject, Beyond::Unknown) == Truth::True
-        && row.require.hold(ground, subject, Beyond::Unknown) == Truth::False
-        && (row.except.0.is_empty() || row.except.hold(ground, subject, Beyond::Compared) != Truth::True)
+pub(super) fn is_broken(ground: &Ground<'_>, row: &Row, spot: &Spot<'_>) -> bool {
+    row.when.hold(ground, spot, Beyond::Unknown) == Truth::True
+        && row.require.hold(ground, spot, Beyond::Unknown) == Truth::False
+        && (row.except.0.is_empty() || row.except.hold(ground, spot, Beyond::Compared) != Truth::True)
 }
 
 /// Folds findings below those that cause them. A fault is as bad as the worst that follows from it.
@@ -93,54 +99,66 @@ fn explains(cause: &Subject, other: &Subject) -> bool {
     }
 }
 
-/// What a row is judged for: the subjects of the narrowest fact that it requires.
-fn subjects(report: &Report, row: &Row) -> Vec<Subject> {
-    let keys = || row.require.keys().chain(row.when.keys());
-    // What is part of something else is narrower than that.
-    let conditions = || [&row.when, &row.except, &row.require].into_iter();
-    if conditions().any(Conditions::is_of_packages) {
-        return report.subjects("package-version").into_iter().cloned().collect();
+/// What rows are judged for.
+struct Judged<'g, 'a> {
+    ground: &'g Ground<'a>,
+    /// The subjects that have a fact under a key, by its name: hundreds of rows are judged for the same packages.
+    spots: HashMap<&'static str, Vec<Spot<'a>>>,
+}
+
+impl<'g, 'a> Judged<'g, 'a> {
+    fn new(ground: &'g Ground<'a>) -> Judged<'g, 'a> {
+        static MACHINE: Subject = Subject::Host;
+        Judged { ground, spots: HashMap::from([("", vec![ground.spot(&MACHINE)])]) }
     }
-    if conditions().any(|conditions| conditions.beside().next().is_some()) {
-        return report.subjects("environment-role").into_iter().cloned().collect();
-    }
-    match keys().find(|key| key.scope != Scope::Host) {
-        Some(key) => report.subjects(key.name).into_iter().cloned().collect(),
-        None => vec![Subject::Host],
+
+    /// The subjects of the narrowest fact that a row looks at; the machine where it looks at nothing narrower.
+    fn spots(&mut self, row: &Row) -> &[Spot<'a>] {
+        let conditions = || [&row.when, &row.except, &row.require].into_iter();
+        // What is part of something else is narrower than that.
+        let key = match () {
+            () if conditions().any(Conditions::is_of_packages) => accelprobe_probes::key("package-version"),
+            () if conditions().any(|conditions| conditions.beside().next().is_some()) => {
+                accelprobe_probes::key("environment-role")
+            }
+            () => row.require.keys().chain(row.when.keys()).find(|key| key.scope != Scope::Host),
+        };
+        self.spots
+            .entry(key.map_or("", |key| key.name))
+            .or_insert_with(|| key.map(|key| self.ground.spots(key)).unwrap_or_default())
     }
 }
 
-fn finding(case: &Case<'_>, rule: &Rule, row: &Row, subject: &Subject) -> Finding {
+fn finding(case: &Case<'_>, rule: &Rule, row: &Row, spot: &Spot<'_>) -> Finding {
     Finding {
         code: rule.code.clone(),
         severity: row.severity.unwrap_or(rule.severity),
-        subject: shown(case.ground.report, subject),
-        message: fill(&rule.message, &case.ground, row, subject, ", "),
-        evidence: evidence(&case.ground, row, subject),
+        subject: shown(case.ground.report, spot.subject),
+        message: fill(&rule.message, &case.ground, row, spot, ", "),
+        evidence: evidence(&case.ground, row, spot),
         rule: rule.id.clone(),
         contradicted_by: Vec::new(),
         consequences: Vec::new(),
         sources: case.sources(rule.sources.iter().map(String::as_str)),
-        remedy: Some(remedy(row.remedy.as_ref().unwrap_or(&rule.remedy), &case.ground, row, subject)),
+        remedy: Some(remedy(row.remedy.as_ref().unwrap_or(&rule.remedy), &case.ground, row, spot)),
     }
 }
 
-fn remedy(remedy: &Remedy, ground: &Ground<'_>, row: &Row, subject: &Subject) -> Remedy {
-    // A command with a gap is none.
-    let known = |name: &str| {
-        let facts = condition::key(name).map(|key| ground.facts(key, subject)).unwrap_or_default();
-        matches!(name, "subject" | "package" | "require") || facts.iter().any(|fact| fact.value.is_ok())
+fn remedy(remedy: &Remedy, ground: &Ground<'_>, row: &Row, spot: &Spot<'_>) -> Remedy {
+    // In a command the items of a set are arguments. What names something that is not known cannot be run.
+    let is_known = |name: &String| match name.as_str() {
+        "subject" | "package" | "require" => true,
+        name => told(name, ground, spot).is_some_and(|fact| fact.value.is_ok()),
     };
-    let whole = |command: &&String| template::names(command).iter().all(|name| known(name));
-    // In a command the items of a set are arguments.
-    let commands = remedy.commands.iter().filter(whole).map(|command| fill(command, ground, row, subject, " "));
-    Remedy { text: fill(&remedy.text, ground, row, subject, ", "), commands: commands.collect() }
+    let whole = remedy.commands.iter().filter(|command| template::names(command).iter().all(is_known));
+    let commands = whole.map(|command| fill(command, ground, row, spot, " "));
+    Remedy { text: fill(&remedy.text, ground, row, spot, ", "), commands: commands.collect() }
 }
 
-fn evidence(ground: &Ground<'_>, row: &Row, subject: &Subject) -> Vec<Evidence> {
+fn evidence(ground: &Ground<'_>, row: &Row, spot: &Spot<'_>) -> Vec<Evidence> {
     let mut evidence: Vec<Evidence> = Vec::new();
     for key in row.require.keys().chain(row.when.keys()) {
-        for fact in ground.facts(key, subject).into_iter().take(MOST_ORIGINS) {
+        for fact in ground.facts(key, spot).take(MOST_ORIGINS) {
             let told = evidence_of(fact);
             if !evidence.contains(&told) {
                 evidence.push(told);
@@ -148,7 +166,7 @@ fn evidence(ground: &Ground<'_>, row: &Row, subject: &Subject) -> Vec<Evidence> 
         }
     }
     let beside = [&row.require, &row.when].into_iter().flat_map(Conditions::beside);
-    for fact in beside.filter_map(|name| ground.package_beside(subject, name)) {
+    for fact in beside.filter_map(|name| ground.package_beside(spot.subject, name)) {
         evidence.push(Evidence { fact: fact.subject.to_string(), ..evidence_of(fact) });
     }
     evidence
@@ -168,37 +186,43 @@ fn value_of(fact: &Fact) -> String {
 }
 
 /// A subject as people know it.
-fn shown(report: &Report, subject: &Subject) -> String {
+fn shown(report: &Known, subject: &Subject) -> String {
     match subject {
         Subject::Host => "this machine".to_owned(),
         Subject::Icd(id) => id.split_once(':').map_or(id.as_str(), |(_, manifest)| manifest).to_owned(),
         Subject::Device(id) => devices::shown(report, subject, id),
         Subject::Library(path) => path.clone(),
         Subject::Environment(folder) => folder.clone(),
+        // What is only supposed is nowhere yet.
+        Subject::Package { environment, name } if environment.is_empty() => name.clone(),
         Subject::Package { environment, name } => format!("{name} in {environment}"),
     }
 }
 
 /// A text with facts in the place of `{key}`, the subject in that of `{subject}`, the bare name of a package in that of
 /// `{package}`, and what the row requires in that of `{require}`. The items of a set stand apart by `between`.
-pub(super) fn fill(text: &str, ground: &Ground<'_>, row: &Row, subject: &Subject, between: &str) -> String {
+pub(super) fn fill(text: &str, ground: &Ground<'_>, row: &Row, spot: &Spot<'_>, between: &str) -> String {
     template::fill(text, |name| {
-        match (name, subject) {
-            ("subject", _) => return shown(ground.report, subject),
+        match (name, spot.subject) {
+            ("subject", _) => return shown(ground.report, spot.subject),
             ("package", Subject::Package { name, .. }) => return name.clone(),
-            ("require", _) => {
-                let all: Vec<String> = row.require.0.iter().map(ToString::to_string).collect();
-                return all.join(" and ");
-            }
+            ("require", _) => return plan::required(row),
             _ => {}
         }
-        let own = condition::key(name).map(|key| ground.facts(key, subject)).unwrap_or_default();
-        // What is known of the subject counts before what is known of others.
-        let facts = if own.is_empty() { ground.report.all(name).collect() } else { own };
-        match facts.iter().find(|fact| fact.value.is_ok()).or(facts.first()) {
+        match told(name, ground, spot) {
             Some(Fact { value: Ok(Value::Set(items)), .. }) if !items.is_empty() => items.join(between),
             Some(fact) => value_of(fact),
             None => "unknown".to_owned(),
         }
     })
+}
+
+/// What a name in a text stands for. What is known of the subject counts before what is known of others; of another package
+/// nothing is said in its place.
+fn told<'a>(name: &str, ground: &Ground<'a>, spot: &Spot<'_>) -> Option<&'a Fact> {
+    let key = condition::key(name)?;
+    let own: Vec<&Fact> = ground.facts(key, spot).collect();
+    let of_package = key.scope == Scope::Package && matches!(spot.subject, Subject::Package { .. });
+    let facts = if own.is_empty() && !of_package { ground.report.all(key.name).collect() } else { own };
+    facts.iter().find(|fact| fact.value.is_ok()).or(facts.first()).copied()
 }

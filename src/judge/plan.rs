@@ -12,18 +12,20 @@ mod words;
 
 use std::collections::HashSet;
 
-use accelprobe_probes::fact::{Key, Report, Subject, Value};
+use accelprobe_probes::fact::{Key, Subject, Value};
 use accelprobe_probes::ladder::{Climb, Rung, State};
 use accelprobe_probes::version::{Range, Version};
 
 use super::derive::{Gpu, Machine};
+use super::known::Known;
 use super::{Case, causes_of, wants};
 use crate::diagnosis::Finding;
 use crate::matrix::{Build, Product, Release, Row, Rule, Severity, Support, System, Verdict};
 use crate::spec::{Part, Spec};
 use trial::{Trial, Tried};
 
-pub(super) use commands::{Commands, install};
+pub(super) use commands::{Commands, install, with_python};
+pub(super) use words::required;
 
 /// The GPU builds that a vendor's GPUs can use, the best first: what they compute on, and the system that must work for it.
 const APIS: &[(&str, &[(&str, &str)])] = &[
@@ -43,11 +45,13 @@ pub(super) struct Wish<'s> {
     pub extras: &'s [String],
     /// The package that is named, where several are builds of one product.
     pub package: Option<&'s str>,
+    /// The label of the build that is named, as an index of a project may name it.
+    pub build: Option<&'s str>,
 }
 
 /// What a want wishes of a product.
 pub(super) fn wish(spec: &Spec) -> Wish<'_> {
-    Wish { range: spec.range.as_ref(), extras: &spec.extras, package: Some(&spec.name) }
+    Wish { range: spec.range.as_ref(), extras: &spec.extras, package: Some(&spec.name), build: spec.build.as_deref() }
 }
 
 impl Wish<'_> {
@@ -73,7 +77,13 @@ impl Wish<'_> {
         // `==2.6.0+cu124` names a build, too.
         let mut bounds = self.range.into_iter().flat_map(Range::bounds);
         let label = bounds.find_map(|bound| bound.text().find('+').and_then(|at| bound.text().get(at..)));
-        named && extras && label.is_none_or(|label| build.has_label(label))
+        // An index that is none of the product's says nothing of it.
+        let of_index = self.build.map(|label| format!("+{label}"));
+        let of_index = of_index.filter(|label| product.build.iter().any(|one| one.has_label(label)));
+        named
+            && extras
+            && label.is_none_or(|label| build.has_label(label))
+            && of_index.is_none_or(|label| build.has_label(&label))
     }
 }
 
@@ -88,7 +98,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The environment that is active, else wherever the machine's Python is.
-    pub(super) fn active(report: &Report) -> Place {
+    pub(super) fn active(report: &Known) -> Place {
         let active = report.all("environment-role").find(|fact| fact.value == Ok(Value::from("active")));
         match active.map(|fact| &fact.subject) {
             Some(Subject::Environment(folder)) => Place::in_environment(report, folder),
@@ -97,7 +107,7 @@ impl Place {
     }
 
     /// An environment by its folder.
-    pub(super) fn in_environment(report: &Report, folder: &str) -> Place {
+    pub(super) fn in_environment(report: &Known, folder: &str) -> Place {
         let python = report.about(&Subject::Environment(folder.to_owned()), "environment-python");
         let python = match python {
             Some(Value::Version(python)) => Some(python.clone()),
@@ -172,6 +182,8 @@ pub(super) struct Reason<'a> {
 pub(super) enum Doubt<'a> {
     /// The Python: it must be one of these.
     Python(String),
+    /// The Python, which is newer than this matrix: wheels were known for these.
+    NewPython(String),
     /// The instruction set of a GPU; the build holds code for these.
     Code(&'a [String]),
     /// What a row of a rule requires.
@@ -275,15 +287,16 @@ impl<'c, 'a> Planner<'c, 'a> {
             return None;
         }
         let causes = causes_of(self.case.matrix, &api.explained_by);
-        // What is wrong with an installed package keeps no other from the GPU.
+        // What is wrong with one package stands in the way of no other.
         let of_packages = |id: &str| {
             let rule = self.case.matrix.rules.iter().find(|rule| rule.id == id);
-            rule.is_none_or(|rule| rule.row.iter().any(|row| row.when.is_of_packages() || row.require.is_of_packages()))
+            rule.is_some_and(|rule| {
+                rule.row.iter().any(|row| row.require.is_of_packages() || row.when.is_of_packages())
+            })
         };
         let explains = |finding: &&Finding| {
-            finding.severity == Severity::Error
-                && causes.contains(&finding.rule.as_str())
-                && !of_packages(&finding.rule)
+            let rule = finding.rule.as_str();
+            finding.severity == Severity::Error && causes.contains(&rule) && !of_packages(rule)
         };
         findings.iter().find(explains).map(|finding| (api, finding.message.clone()))
     }

@@ -8,6 +8,7 @@ use accelprobe_probes::python::marker::{self, Place};
 use accelprobe_probes::version::{Range, Version};
 
 use super::derive::system_of;
+use super::known::Known;
 use crate::diagnosis::{Outcome, ProjectFile, Want};
 use crate::matrix::Matrix;
 use crate::project::{Build, Dependency, File, Kind as FileKind, Project, Role, Versions};
@@ -45,7 +46,7 @@ pub(super) struct Wanted {
 }
 
 /// The wants of a project. Fails where the versions of a package that is judged make no sense.
-pub(super) fn wanted(project: &Project, matrix: &Matrix, report: &Report) -> Result<Wanted, Mistake> {
+pub(super) fn wanted(project: &Project, matrix: &Matrix, report: &Known) -> Result<Wanted, Mistake> {
     let mut wanted = Wanted::default();
     let asked: Vec<Asked<'_>> = project.files.iter().flat_map(|file| asked(file, matrix, report)).collect();
     let mut names: Vec<&str> = Vec::new();
@@ -100,7 +101,7 @@ pub(super) fn add_facts(project: &Project, report: &mut Report) {
 }
 
 /// Whether the Python fits that a project asks for.
-pub(super) fn takes_python(report: &Report) -> Option<Fact> {
+pub(super) fn takes_python(report: &Known) -> Option<Fact> {
     let asked = report.all(ASKED_PYTHON).next()?;
     let range: Range = report.text(ASKED_PYTHON).parse().ok()?;
     let takes = range.contains(report.version(PYTHON)?);
@@ -138,7 +139,7 @@ struct Asked<'a> {
     build: Option<&'a str>,
 }
 
-fn asked<'a>(file: &'a File, matrix: &Matrix, report: &Report) -> Vec<Asked<'a>> {
+fn asked<'a>(file: &'a File, matrix: &Matrix, report: &Known) -> Vec<Asked<'a>> {
     let python = report.version(PYTHON).map(Version::text);
     let arch = Some(report.text("arch")).filter(|arch| !arch.is_empty());
     let place = Place { os: system_of(report), arch, python };
@@ -228,12 +229,13 @@ fn package(name: &str, asked: &[Asked<'_>]) -> Result<Turnout, Mistake> {
     let part = part.or(if build.as_deref() == Some("cpu") { Some(Part::Cpu) } else { None });
     let mut spec = Spec { name: name.to_owned(), extras, part, range, build, ..Spec::default() };
     spec.text = spec.words();
-    spec.origin = Some(origin());
+    let named = spec.build.iter().filter(|build| !spec.text.ends_with(build.as_str()));
+    spec.origin = Some(named.fold(origin(), |origin, build| format!("{origin}, build {build}")));
     Ok(Turnout::Wanted(spec))
 }
 
 /// Whether the Python fits. What conda installs is no matter of the machine's.
-fn python(file: &File, report: &Report) -> Option<Want> {
+fn python(file: &File, report: &Known) -> Option<Want> {
     let (python, range) = range_of_python(file).filter(|_| file.kind != FileKind::Conda)?;
     let (verdict, detail) = match report.version(PYTHON) {
         Some(version) if range.contains(version) => (Outcome::Holds, format!("the active Python is {version}")),

@@ -1,10 +1,12 @@
 //! Why no build of what is wanted works here, as a finding, and what would work instead.
 
-use super::plan::{self, Outlook, Place, Planner, Reason, Refused, Wish};
+use accelprobe_probes::version::Version;
+
+use super::plan::{self, Outlook, Place, Plan, Planner, Reason, Refused, Wish};
 use super::wants::Fault;
 use super::{Case, findings, vendor_title};
 use crate::diagnosis::Finding;
-use crate::matrix::{Remedy, Severity, System};
+use crate::matrix::{Release, Remedy, Severity, System};
 use crate::spec::Spec;
 
 /// Why a product runs on the processor alone.
@@ -12,8 +14,14 @@ pub(super) fn no_gpu(case: &Case<'_>, outlook: &Outlook<'_>, vendors: &[&str]) -
     if vendors.is_empty() {
         return "there is no GPU here".to_owned();
     }
-    let refused = outlook.refused.iter().find(|refused| refused.build.computes != "cpu");
-    if let Some(reason) = refused.and_then(Refused::reason) {
+    let on_gpu = || outlook.refused.iter().filter(|refused| refused.build.computes != "cpu");
+    let lacks_code = |refused: &Refused<'_>| {
+        refused.reason().is_some_and(|reason| matches!(reason.code, "arch-not-in-wheel" | "rocm-gfx-not-in-build"))
+    };
+    if on_gpu().next().is_some() && on_gpu().all(lacks_code) {
+        return format!("no GPU build of it holds code for {}", outlook.gpus.join(", "));
+    }
+    if let Some(reason) = on_gpu().next().and_then(Refused::reason) {
         return reason.message.clone();
     }
     if let Some((system, support)) = outlook.barred.first() {
@@ -26,7 +34,12 @@ pub(super) fn no_gpu(case: &Case<'_>, outlook: &Outlook<'_>, vendors: &[&str]) -
 }
 
 /// The want as a finding: the reason against the best build that was refused, and what would work.
-pub(super) fn fault<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, outlook: &Outlook<'a>) -> Fault {
+pub(super) fn fault<'a>(
+    planner: &Planner<'_, 'a>,
+    system: Option<&'a System>,
+    spec: &Spec,
+    outlook: &Outlook<'a>,
+) -> Fault {
     let case = planner.case();
     let product = outlook.product;
     let on_gpu = || outlook.refused.iter().filter(|refused| refused.build.computes != "cpu");
@@ -50,7 +63,8 @@ pub(super) fn fault<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Sp
         change: None,
         sources: std::slice::from_ref(&product.source),
     };
-    let reason = reason.cloned().or(barred).unwrap_or_else(no_wheel);
+    let python = || without_python(case, outlook, spec);
+    let reason = reason.cloned().or_else(python).or(barred).unwrap_or_else(no_wheel);
     let range = spec.range.as_ref().map(|range| format!(" {range}")).unwrap_or_default();
     let evidence = reason.keys.iter().flat_map(|key| case.ground.report.all(key.name).take(1));
     let finding = Finding {
@@ -69,6 +83,30 @@ pub(super) fn fault<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Sp
     Fault { finding, causes }
 }
 
+/// That no release which is wanted has wheels for this Python: so it is whatever else stands in the way.
+fn without_python<'a>(case: &Case<'a>, outlook: &Outlook<'a>, spec: &Spec) -> Option<Reason<'a>> {
+    let python = Place::active(case.ground.report).python?;
+    let wanted = |release: &&Release| spec.range.as_ref().is_none_or(|range| range.contains(&release.version));
+    let mut releases = outlook.product.release.iter().filter(wanted).peekable();
+    let newest = releases.peek().and_then(|_| outlook.product.release.iter().rev().find(wanted))?;
+    let fits = |release: &Release| release.python.as_ref().is_none_or(|range| range.contains(&python));
+    if releases.any(fits) {
+        return None;
+    }
+    let rule =
+        case.matrix.rules.iter().find(|rule| rule.code == "python-version-unsupported" && rule.area == "packages")?;
+    let range = newest.python.as_ref().map(ToString::to_string).unwrap_or_default();
+    Some(Reason {
+        code: &rule.code,
+        rule: &rule.id,
+        caused_by: &rule.caused_by,
+        message: format!("{} {} is for Python {range}, and this is {python}", outlook.product.name, newest.version),
+        keys: accelprobe_probes::key("python").into_iter().collect(),
+        change: None,
+        sources: std::slice::from_ref(&outlook.product.source),
+    })
+}
+
 fn platform(case: &Case<'_>) -> String {
     let environment = case.environment.map_or("this system", |environment| environment.title());
     match case.ground.report.text("arch") {
@@ -78,12 +116,17 @@ fn platform(case: &Case<'_>) -> String {
 }
 
 /// What would work: other releases as things are, these releases after an upgrade.
-fn remedy<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, outlook: &Outlook<'a>) -> Option<Remedy> {
+fn remedy<'a>(
+    planner: &Planner<'_, 'a>,
+    system: Option<&'a System>,
+    spec: &Spec,
+    outlook: &Outlook<'a>,
+) -> Option<Remedy> {
     let case = planner.case();
     let product = outlook.product;
     let wish = plan::wish(spec);
     let other = (!wish.is_open(product))
-        .then(|| planner.outlook(Some(system), product, &Place::active(case.ground.report), Wish::default()));
+        .then(|| planner.outlook(system, product, &Place::active(case.ground.report), Wish::default()));
     let instead = other.as_ref().and_then(|other| other.gpu.first());
     let mut parts: Vec<String> =
         instead.map(|plan| format!("{} works as things are", plan.title_for())).into_iter().collect();
@@ -92,10 +135,28 @@ fn remedy<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, outloo
         let mut barred = outlook.barred.iter();
         return barred.find_map(|(_, support)| support.remedy.clone());
     }
-    let commands = instead.map(|plan| plan::install(case, plan).pip).unwrap_or_default();
+    // Another Python is the one upgrade that a command brings without harm to anything else.
+    let commands = match instead {
+        Some(plan) => plan::install(case, plan).pip,
+        None => outlook.refused.iter().find_map(|refused| with_its_python(case, outlook, refused)).unwrap_or_default(),
+    };
     let mut text = parts.join("; ");
     if let Some(first) = text.get(..1).map(str::to_uppercase) {
         text.replace_range(..1, &first);
     }
     Some(Remedy { text, commands })
+}
+
+/// The commands for what is refused for its Python alone: uv brings the newest that it takes.
+fn with_its_python(case: &Case<'_>, outlook: &Outlook<'_>, refused: &Refused<'_>) -> Option<Vec<String>> {
+    let Refused { release, build, reasons } = refused;
+    if reasons.is_empty() || reasons.iter().any(|reason| reason.code != "python-version-unsupported") {
+        return None;
+    }
+    let takes =
+        |python: &&Version| [&release.python, &build.python].into_iter().flatten().all(|range| range.contains(python));
+    let pythons = case.matrix.product("python")?.release.iter().rev().map(|release| &release.version);
+    let python = pythons.into_iter().find(takes)?;
+    let plan = Plan { product: outlook.product, release, build, only: Vec::new(), doubts: Vec::new() };
+    Some(plan::with_python(case, &plan, python))
 }

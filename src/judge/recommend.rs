@@ -8,8 +8,8 @@ use super::plan::{self, Commands, Outlook, Place, Plan, Planner};
 use super::wants::Fault;
 use super::{Case, findings, reasons};
 use crate::diagnosis::{Finding, Outcome, Recommendation};
-use crate::matrix::condition::{Beyond, Truth};
-use crate::matrix::{Gives, Product, Remedy, Setup, Severity, System, Table};
+use crate::matrix::condition::{Beyond, Conditions, Truth};
+use crate::matrix::{Environment, Gives, Product, Remedy, Setup, Severity, System, Table};
 use crate::spec::{Part, Spec};
 
 /// A want: its system, the words, how it turned out, and what is wrong with it.
@@ -135,7 +135,15 @@ fn by_outlook<'a>(
             planner.outlook(None, outlook.product, &place, plan::Wish::default()).gpu.into_iter().next()
         });
         let other = other.map(|plan| format!("or instead: {}", plan.title_for()));
-        let unlocks = other.into_iter().chain(unlocks).collect();
+        // Newer statements may know a way that this edition does not judge by.
+        let barred = outlook.barred.first().filter(|_| !on_cpu);
+        let newer = barred.into_iter().flat_map(|(_, support)| case.contradictions(support));
+        let newer = newer.map(|newer| {
+            let (text, title, date) = (newer.text, newer.title, newer.date);
+            format!("newer than the documents (`--edition current` judges by it): {text} ({title}, {date})")
+        });
+        let relative = relative(planner).filter(|_| !on_cpu);
+        let unlocks = other.into_iter().chain(unlocks).chain(relative).chain(newer).collect();
         return vec![Recommendation { unlocks, ..of_plan(planner, system, plan, Gives::Cpu, text) }];
     }
     let several = gpu.len() > 1;
@@ -158,6 +166,19 @@ fn by_outlook<'a>(
         first.unlocks = unlocks;
     }
     all
+}
+
+/// The variable by which AMD's GPUs here run the code of a near relative.
+fn relative(planner: &Planner<'_, '_>) -> Option<String> {
+    let case = planner.case();
+    if case.environment != Some(Environment::Linux) || case.ground.report.host("hsa-override-gfx-version").is_some() {
+        return None;
+    }
+    let value = case.ground.report.all("gfx-override").find_map(|fact| fact.value.as_ref().ok())?;
+    Some(format!(
+        "with `export HSA_OVERRIDE_GFX_VERSION={value}`: the GPU runs as its near relative, as users report; AMD does not support \
+         that. Ask again with `--set env.HSA_OVERRIDE_GFX_VERSION={value}`"
+    ))
 }
 
 fn of_plan(planner: &Planner<'_, '_>, system: &System, plan: &Plan<'_>, gives: Gives, text: String) -> Recommendation {
@@ -264,6 +285,12 @@ pub(super) fn hindrance(case: &Case<'_>, system: &System, spec: &Spec) -> Option
     Some(Fault { finding, causes: needed.map(|needed| needed.explained_by.clone()).unwrap_or_default() })
 }
 
+/// The move to another system that this machine's set-up asks for, as a remedy.
+pub(super) fn way_out(case: &Case<'_>, system: &System, spec: &Spec) -> Option<Remedy> {
+    let setup = chosen(case, system).filter(|setup| setup.gives == Gives::Move && spec.part != Some(Part::Cpu))?;
+    Some(Remedy { text: setup.text.clone(), commands: setup.commands.clone() })
+}
+
 /// Whether a set-up is about what has to be done before anything can be installed.
 fn is_first(setup: &Setup) -> bool {
     matches!(setup.gives, Gives::Move | Gives::Prepare)
@@ -282,7 +309,9 @@ fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
 }
 
 fn fits(case: &Case<'_>, setup: &Setup) -> bool {
-    setup.when.hold(&case.ground, &Subject::Host, Beyond::Compared) == Truth::True
+    let here = case.ground.spot(&Subject::Host);
+    let holds = |conditions: &Conditions| conditions.hold(&case.ground, &here, Beyond::Compared) == Truth::True;
+    holds(&setup.when) && (setup.except.0.is_empty() || !holds(&setup.except))
 }
 
 fn by_setup(case: &Case<'_>, system: &System, setup: &Setup) -> Recommendation {

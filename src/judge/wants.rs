@@ -4,7 +4,7 @@ use accelprobe_probes::fact::{Kind, Value};
 use accelprobe_probes::ladder::{Rung, State};
 use accelprobe_probes::version::Version;
 
-use super::plan::{Outlook, Planner};
+use super::plan::{self, Outlook, Place, Plan, Planner};
 use super::{Case, findings, reasons, recommend, vendor_title};
 use crate::diagnosis::{Finding, Outcome, Want};
 use crate::matrix::{Product, Severity, Support, System, Table, Verdict};
@@ -12,8 +12,8 @@ use crate::spec::{Mistake, Part, Spec};
 
 /// A want, judged.
 pub(super) struct Judged<'a> {
-    /// The system that is wanted.
-    pub system: &'a System,
+    /// The system that is wanted; none where it is a package that is no system.
+    pub system: Option<&'a System>,
     /// How it turned out.
     pub want: Want,
     /// What is wrong, where something is.
@@ -47,15 +47,32 @@ impl Turnout {
     }
 }
 
-/// Judges a want. Fails on a name that is no system and no package of one.
+/// Judges a want. Fails on a name that is no system and no package that is known.
 pub(super) fn want<'a>(planner: &Planner<'_, 'a>, findings: &[Finding], spec: &Spec) -> Result<Judged<'a>, Mistake> {
     let case = planner.case();
-    let Some(system) = system(case, &spec.name) else { return Err(unknown_name(case, spec, false)) };
-    let turnout = by_matrix(planner, findings, system, spec);
+    let system = system(case, &spec.name);
+    let turnout = match (system, case.matrix.product_of_package(&spec.name)) {
+        (Some(system), _) => by_matrix(planner, findings, system, spec),
+        (None, Some(product)) => by_builds(planner, product, spec),
+        (None, None) => return Err(unknown_name(case, spec, false)),
+    };
     let because = turnout.because.into_iter().collect();
     let origin = spec.origin.clone();
     let want = Want { spec: spec.text.clone(), verdict: turnout.verdict, detail: turnout.detail, because, origin };
     Ok(Judged { system, want, fault: turnout.fault })
+}
+
+/// How a package turns out that is no system: by its builds alone.
+fn by_builds<'a>(planner: &Planner<'_, 'a>, product: &'a Product, spec: &Spec) -> Turnout {
+    let place = Place::active(planner.case().ground.report);
+    let outlook = planner.outlook(None, product, &place, plan::wish(spec));
+    match outlook.gpu.first().or(outlook.cpu.as_ref()) {
+        Some(plan) => {
+            let detail = [Some(plan.title_for()), plan.doubt()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+            Turnout::new(Outcome::Holds, detail)
+        }
+        None => refused(planner, None, spec, &outlook),
+    }
 }
 
 /// How the use of a system turns out, by what the matrix says of it and then by this machine.
@@ -207,8 +224,8 @@ fn by_plan<'a>(
     let outlook = planner.wanted(system, product, spec);
     if planner.is_for_cpu(product, spec) {
         return match &outlook.cpu {
-            Some(plan) => Turnout::new(Outcome::Holds, plan.title()),
-            None => refused(planner, system, spec, &outlook),
+            Some(plan) => on_the_processor(plan, None),
+            None => refused(planner, Some(system), spec, &outlook),
         };
     }
     let made_for = planner.made_for(product, spec);
@@ -216,8 +233,8 @@ fn by_plan<'a>(
     let Some(vendors) = planner.vendors() else {
         let unknown = "whether there is a GPU is not known";
         return match (&outlook.cpu, must) {
-            (Some(plan), false) => Turnout::new(Outcome::Holds, format!("{}; {unknown}", plan.title())),
-            (None, false) => refused(planner, system, spec, &outlook),
+            (Some(plan), false) => on_the_processor(plan, Some(unknown)),
+            (None, false) => refused(planner, Some(system), spec, &outlook),
             (_, true) => Turnout::new(Outcome::Unknown, unknown),
         };
     };
@@ -246,25 +263,33 @@ fn by_plan<'a>(
         if let Some(doubt) = plan.doubt() {
             detail = format!("{detail}; {doubt}");
         }
-        let verdict = if must && plan.is_doubtful() { Outcome::Unknown } else { Outcome::Holds };
+        let unknown = plan.is_beyond() || must && plan.is_doubtful();
+        let verdict = if unknown { Outcome::Unknown } else { Outcome::Holds };
         return Turnout::new(verdict, detail);
     }
     let fixable = outlook.refused.iter().any(|refused| refused.build.computes != "cpu" && refused.could_be_had());
     match &outlook.cpu {
         Some(plan) if !must && !fixable => {
             let why = reasons::no_gpu(case, &outlook, &vendors);
-            Turnout::new(Outcome::Holds, format!("{}: {why}", plan.title()))
+            on_the_processor(plan, Some(&why))
         }
         _ if vendors.is_empty() && must => {
             let message = format!("{} has no GPU to use here: none is on the bus", system.name);
             Turnout::broken(cannot(case, statement, spec, "no-gpu".to_owned(), message), Vec::new())
         }
-        _ => refused(planner, system, spec, &outlook),
+        _ => refused(planner, Some(system), spec, &outlook),
     }
 }
 
+/// A want that the processor will do for, and why it is no GPU.
+fn on_the_processor(plan: &Plan<'_>, why: Option<&str>) -> Turnout {
+    let parts = [Some(plan.title()), why.map(str::to_owned), plan.doubt().filter(|_| plan.is_beyond())];
+    let verdict = if plan.is_beyond() { Outcome::Unknown } else { Outcome::Holds };
+    Turnout::new(verdict, parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+}
+
 /// A want for which there is no build that works.
-fn refused<'a>(planner: &Planner<'_, 'a>, system: &'a System, spec: &Spec, outlook: &Outlook<'a>) -> Turnout {
+fn refused<'a>(planner: &Planner<'_, 'a>, system: Option<&'a System>, spec: &Spec, outlook: &Outlook<'a>) -> Turnout {
     let fault = reasons::fault(planner, system, spec, outlook);
     Turnout::broken(fault.finding, fault.causes)
 }
@@ -355,6 +380,8 @@ pub(super) fn system<'a>(case: &Case<'a>, name: &str) -> Option<&'a System> {
 pub(super) fn unknown_name(case: &Case<'_>, spec: &Spec, facts: bool) -> Mistake {
     let systems = case.matrix.systems.iter().flat_map(|system| std::iter::once(&system.id).chain(&system.packages));
     let versions = accelprobe_probes::keys().filter(|key| facts && key.kind == Kind::Version).map(|key| key.name);
-    let known = systems.map(String::as_str).chain(versions);
+    let products = case.matrix.products.iter().filter(|product| !facts && !product.build.is_empty());
+    let packages = products.flat_map(|product| &product.packages);
+    let known = systems.chain(packages).map(String::as_str).chain(versions);
     spec.unknown_name(accelprobe_probes::unknown("system or package", &spec.name, known))
 }

@@ -8,19 +8,19 @@
 //! `package` is the name of the package that is judged, and `beside-NAME` the version of the package NAME in the same
 //! Python environment.
 
-use std::collections::{BTreeMap, HashMap};
+mod written;
+
+use std::cmp::Ordering;
 use std::fmt;
-use std::rc::Rc;
 
-use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Kind, Scope, Subject, Value};
 use accelprobe_probes::host::Missing;
-use accelprobe_probes::ladder::{Climb, State};
-use accelprobe_probes::version::{Range, Version};
-use serde::de::{self, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use accelprobe_probes::ladder::State;
+use accelprobe_probes::version::Range;
 
-use super::Matrix;
 use crate::judge::derive;
+use crate::judge::ground::Ground;
+use crate::judge::known::Spot;
 
 /// The key of a name: of a fact that probes tell, or of one that is derived from those.
 pub fn key(name: &str) -> Option<&'static Key> {
@@ -116,20 +116,6 @@ impl From<bool> for Truth {
     }
 }
 
-/// What conditions are judged on: the facts, and how the systems stand by them.
-pub struct Ground<'a> {
-    /// The facts.
-    pub report: &'a Report,
-    /// The systems that were probed, by id.
-    pub climbs: &'a BTreeMap<String, Climb>,
-    /// The places of the facts by name and subject: rules about packages ask for each of thousands of packages.
-    places: Rc<HashMap<&'a str, HashMap<&'a Subject, Vec<usize>>>>,
-    /// The newest releases that the matrix knows, by the facts that carry their versions and by package.
-    horizons: Rc<HashMap<&'a str, &'a Version>>,
-    /// A package that is supposed to be there, with its facts.
-    supposed: Option<(&'a Subject, &'a [Fact])>,
-}
-
 /// What a version says that is newer than the newest release that the matrix knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beyond {
@@ -139,95 +125,14 @@ pub enum Beyond {
     Compared,
 }
 
-impl<'a> Ground<'a> {
-    /// The ground that facts, climbs and the releases of a matrix make.
-    pub fn new(report: &'a Report, climbs: &'a BTreeMap<String, Climb>, matrix: &'a Matrix) -> Ground<'a> {
-        let mut places: HashMap<&str, HashMap<&Subject, Vec<usize>>> = HashMap::new();
-        for (place, fact) in report.facts.iter().enumerate() {
-            places.entry(fact.key.name).or_default().entry(&fact.subject).or_default().push(place);
-        }
-        let of = |product: &'a super::Product| {
-            let names = product.keys.iter().chain(&product.packages).map(String::as_str);
-            product.horizon().into_iter().flat_map(move |horizon| names.clone().map(move |name| (name, horizon)))
-        };
-        let horizons = Rc::new(matrix.products.iter().flat_map(of).collect());
-        Ground { report, climbs, places: Rc::new(places), horizons, supposed: None }
-    }
-
-    /// The same ground with a package on it that may not be there. These facts are all that is known of it; those of its
-    /// environment among them come before what is known of that.
-    pub(crate) fn suppose<'b>(&self, package: &'b Subject, facts: &'b [Fact]) -> Ground<'b>
-    where
-        'a: 'b,
-    {
-        let (places, horizons) = (Rc::clone(&self.places), Rc::clone(&self.horizons));
-        Ground { report: self.report, climbs: self.climbs, places, horizons, supposed: Some((package, facts)) }
-    }
-
-    /// Whether a version under a key is newer than any that the matrix knows.
-    fn is_beyond(&self, key: &Key, subject: &Subject, version: &Version) -> bool {
-        let horizon = match subject {
-            Subject::Package { name, .. } if key.name == "package-version" => self.horizons.get(name.as_str()),
-            _ => self.horizons.get(key.name),
-        };
-        horizon.is_some_and(|horizon| is_newer(version, horizon))
-    }
-
-    /// The version of a package in an environment, or why there is none; nothing where that is not known.
-    fn beside(&self, environment: &str, name: &str) -> Option<Result<&'a Version, Missing>> {
-        let subject = Subject::Package { environment: environment.to_owned(), name: name.to_owned() };
-        let told = self.report_of("package-version", &subject);
-        if let Some(fact) = told.first() {
-            return Some(match &fact.value {
-                Ok(Value::Version(version)) => Ok(version),
-                Ok(_) => Err(Missing::Unsupported),
-                Err(missing) => Err(missing.clone()),
-            });
-        }
-        let listed = self.report_of("environment-packages", &Subject::Environment(environment.to_owned()));
-        listed.iter().any(|fact| fact.value.is_ok()).then_some(Err(Missing::NotFound))
-    }
-
-    /// What is told of the version of a package in the environment of a subject.
-    pub(crate) fn package_beside(&self, subject: &Subject, name: &str) -> Option<&'a Fact> {
-        let (Subject::Package { environment, .. } | Subject::Environment(environment)) = subject else { return None };
-        let subject = Subject::Package { environment: environment.clone(), name: name.to_owned() };
-        self.report_of("package-version", &subject).first().copied()
-    }
-
-    fn report_of(&self, key: &str, subject: &Subject) -> Vec<&'a Fact> {
-        let places = self.places.get(key).and_then(|subjects| subjects.get(subject));
-        places.into_iter().flatten().filter_map(|place| self.report.facts.get(*place)).collect()
-    }
-
-    /// The facts under a key that count where a subject is judged, in the order of trust.
-    pub(crate) fn facts(&self, key: &Key, subject: &Subject) -> Vec<&'a Fact> {
-        if let Some((_, facts)) = self.supposed.filter(|(package, _)| *package == subject) {
-            let own: Vec<&Fact> = facts.iter().filter(|fact| *fact.key == *key).collect();
-            // Of its environment the rest is known as it is.
-            if !own.is_empty() || key.scope == Scope::Package {
-                return own;
-            }
-        }
-        let Some(subjects) = self.places.get(key.name) else { return Vec::new() };
-        let mut places: Vec<usize> = match (key.scope, subject) {
-            (Scope::Host, _) => subjects.get(&Subject::Host).cloned().unwrap_or_default(),
-            (_, Subject::Host) => subjects.values().flatten().copied().collect(),
-            _ => subject.whole().iter().filter_map(|part| subjects.get(part)).flatten().copied().collect(),
-        };
-        places.sort_unstable();
-        places.into_iter().filter_map(|place| self.report.facts.get(place)).collect()
-    }
-}
-
 impl Conditions {
     /// Whether all hold for a subject. Facts of the machine count for every subject; of a device's facts, where the
     /// subject is the machine, the lowest version counts.
-    pub fn hold(&self, ground: &Ground<'_>, subject: &Subject, beyond: Beyond) -> Truth {
+    pub(crate) fn hold(&self, ground: &Ground<'_>, spot: &Spot<'_>, beyond: Beyond) -> Truth {
         // What is false stays false whatever the rest says.
         let mut all = Truth::True;
         for condition in &self.0 {
-            all = all.and(condition.holds(ground, subject, beyond));
+            all = all.and(condition.holds(ground, spot, beyond));
             if all == Truth::False {
                 break;
             }
@@ -263,30 +168,35 @@ impl Conditions {
 }
 
 impl Condition {
-    fn holds(&self, ground: &Ground<'_>, subject: &Subject, beyond: Beyond) -> Truth {
+    fn holds(&self, ground: &Ground<'_>, spot: &Spot<'_>, beyond: Beyond) -> Truth {
         let text_is = |text: Option<&str>| match (&self.test, text) {
             (Test::OneOf(texts), Some(text)) => texts.iter().any(|one| one == text).into(),
             (Test::Not(not), Some(text)) => (not != text).into(),
             _ => Truth::Unknown,
         };
         match &self.term {
-            Term::Fact(key) => self.holds_of(key, ground, subject, beyond),
-            Term::Package => match subject {
+            Term::Fact(key) => self.holds_of(key, ground, spot, beyond),
+            Term::Package => match spot.subject {
                 Subject::Package { name, .. } => text_is(Some(name)),
                 _ => Truth::Unknown,
             },
             Term::Beside(name) => {
-                let (Subject::Package { environment, .. } | Subject::Environment(environment)) = subject else {
+                let (Subject::Package { environment, .. } | Subject::Environment(environment)) = spot.subject else {
                     return Truth::Unknown;
                 };
                 match (ground.beside(environment, name), &self.test) {
                     (Some(Ok(_)), Test::Present) => Truth::True,
                     (Some(Ok(_)), Test::Absent) => Truth::False,
-                    (Some(Ok(version)), Test::Within(range)) => match ground.horizons.get(name.as_str()) {
-                        Some(horizon) if is_newer(version, horizon) && beyond == Beyond::Unknown => Truth::Unknown,
-                        _ => range.contains(version).into(),
-                    },
+                    (Some(Ok(version)), Test::Within(range)) => {
+                        match beyond == Beyond::Unknown && ground.is_newer_than_known(name, version) {
+                            true => Truth::Unknown,
+                            false => range.contains(version).into(),
+                        }
+                    }
                     (Some(Err(Missing::NotFound)), test) => matches!(test, Test::Absent).into(),
+                    // It is there, and its version is what is not known.
+                    (Some(Err(_)), Test::Present) => Truth::True,
+                    (Some(Err(_)), Test::Absent) => Truth::False,
                     _ => Truth::Unknown,
                 }
             }
@@ -300,32 +210,30 @@ impl Condition {
         }
     }
 
-    fn holds_of(&self, key: &Key, ground: &Ground<'_>, subject: &Subject, beyond: Beyond) -> Truth {
-        let facts = ground.facts(key, subject);
-        let values = || facts.iter().filter_map(|fact| fact.value.as_ref().ok());
+    fn holds_of(&self, key: &'static Key, ground: &Ground<'_>, spot: &Spot<'_>, beyond: Beyond) -> Truth {
+        let mut facts = ground.facts(key, spot);
+        let mut values = facts.clone().filter_map(|fact| fact.value.as_ref().ok());
         let lowest = match (key.kind, key.scope) {
-            (Kind::Version, Scope::Device) => {
-                values().filter_map(version).min().map(|least| Value::Version(least.clone()))
-            }
-            _ => values().next().cloned(),
+            (Kind::Version, Scope::Device) => values.min_by(|left, right| by_version(left, right)),
+            _ => values.next(),
         };
-        match (&self.test, &lowest) {
-            (Test::Answered, _) => failed(&facts, |missing| {
+        match (&self.test, lowest) {
+            (Test::Answered, _) => failed(facts.next(), |missing| {
                 matches!(missing, Missing::Crashed(_) | Missing::TimedOut | Missing::Exited { .. })
             }),
-            (Test::Readable, _) => {
-                failed(&facts, |missing| matches!(missing, Missing::Garbled(_) | Missing::NotFound | Missing::Denied))
-            }
+            (Test::Readable, _) => failed(facts.next(), |missing| {
+                matches!(missing, Missing::Garbled(_) | Missing::NotFound | Missing::Denied)
+            }),
             (Test::Present, Some(_)) => Truth::True,
             (Test::Absent, Some(Value::Set(items))) => items.is_empty().into(),
             (Test::Absent, Some(_)) => Truth::False,
             (Test::Within(_), Some(Value::Version(version)))
-                if beyond == Beyond::Unknown && ground.is_beyond(key, subject, version) =>
+                if beyond == Beyond::Unknown && ground.is_beyond(key, spot.subject, version) =>
             {
                 Truth::Unknown
             }
             (test, Some(value)) => test.holds_of(value),
-            (test, None) if facts.iter().any(|fact| fact.value == Err(Missing::NotFound)) => {
+            (test, None) if facts.any(|fact| fact.value == Err(Missing::NotFound)) => {
                 matches!(test, Test::Absent | Test::Not(_)).into()
             }
             (_, None) => Truth::Unknown,
@@ -333,17 +241,14 @@ impl Condition {
     }
 }
 
-/// Whether a version is newer than a release and no later form of that: a Python 3.15.2 is what is known as 3.15.
-fn is_newer(version: &Version, horizon: &Version) -> bool {
-    version > horizon && !version.starts_with(horizon)
-}
-
 impl Test {
     fn holds_of(&self, value: &Value) -> Truth {
         match (self, value) {
             (Test::Within(range), Value::Version(version)) => range.contains(version).into(),
             (Test::OneOf(texts), Value::Set(items)) => texts.iter().any(|text| items.contains(text)).into(),
+            (Test::OneOf(texts), Value::Text(value)) => texts.contains(value).into(),
             (Test::OneOf(texts), value) => texts.contains(&value.to_string()).into(),
+            (Test::Not(text), Value::Text(value)) => (text != value).into(),
             (Test::Not(text), value) => (*text != value.to_string()).into(),
             (Test::Is(flag), Value::Flag(value)) => (flag == value).into(),
             _ => Truth::Unknown,
@@ -351,16 +256,16 @@ impl Test {
     }
 }
 
-fn version(value: &Value) -> Option<&Version> {
-    match value {
-        Value::Version(version) => Some(version),
-        _ => None,
+fn by_version(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        (Value::Version(left), Value::Version(right)) => left.cmp(right),
+        _ => Ordering::Equal,
     }
 }
 
 /// False where the first fact is missing for one of these reasons; unknown where it is missing for another.
-fn failed(facts: &[&Fact], reasons: fn(&Missing) -> bool) -> Truth {
-    match facts.first().map(|fact| &fact.value) {
+fn failed(first: Option<&Fact>, reasons: fn(&Missing) -> bool) -> Truth {
+    match first.map(|fact| &fact.value) {
         None => Truth::Unknown,
         Some(Ok(_)) => Truth::True,
         Some(Err(missing)) if reasons(missing) => Truth::False,
@@ -368,19 +273,24 @@ fn failed(facts: &[&Fact], reasons: fn(&Missing) -> bool) -> Truth {
     }
 }
 
-/// Whether a text is one of the conditions that every fact can have.
-fn is_word(text: &str) -> bool {
-    matches!(text, "present" | "absent" | "answered" | "readable")
+impl fmt::Display for Term {
+    /// The name by which a condition is written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Term::Fact(key) => f.write_str(key.name),
+            Term::State(system) => write!(f, "{system}-state"),
+            Term::Rung(system) => write!(f, "{system}-rung"),
+            Term::Package => f.write_str("package"),
+            Term::Beside(name) => write!(f, "beside-{name}"),
+        }
+    }
 }
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.term {
-            Term::Fact(key) => f.write_str(key.name)?,
-            Term::State(system) => write!(f, "{system}-state")?,
-            Term::Rung(system) => write!(f, "{system}-rung")?,
-            Term::Package => f.write_str("package")?,
             Term::Beside(name) => write!(f, "{name} beside it")?,
+            term => term.fmt(f)?,
         }
         match &self.test {
             Test::Present => f.write_str(" is there"),
@@ -396,127 +306,17 @@ impl fmt::Display for Condition {
     }
 }
 
-impl<'de> Deserialize<'de> for Conditions {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Table;
-
-        impl<'de> Visitor<'de> for Table {
-            type Value = Conditions;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("conditions such as `{ environment = \"wsl2\", nvidia-driver = \">=580\" }`")
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Conditions, A::Error> {
-                let mut conditions = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    let term = term(&name).map_err(de::Error::custom)?;
-                    let test = test(&name, &term, map.next_value()?).map_err(de::Error::custom)?;
-                    conditions.push(Condition { term, test });
-                }
-                Ok(Conditions(conditions))
-            }
-        }
-
-        deserializer.deserialize_map(Table)
-    }
-}
-
-fn term(name: &str) -> Result<Term, String> {
-    if let Some(key) = key(name) {
-        return Ok(Term::Fact(key));
-    }
-    if name == "package" {
-        return Ok(Term::Package);
-    }
-    if let Some(package) = name.strip_prefix("beside-") {
-        return Ok(Term::Beside(package.to_owned()));
-    }
-    let system = |ending: &str| {
-        let id = name.strip_suffix(ending)?;
-        accelprobe_probes::PROBES.iter().any(|probe| probe.name == id && probe.climb.is_some()).then(|| id.to_owned())
-    };
-    match (system("-state"), system("-rung")) {
-        (Some(system), _) => Ok(Term::State(system)),
-        (_, Some(system)) => Ok(Term::Rung(system)),
-        _ => Err(unknown_key(name)),
-    }
-}
-
-fn test(name: &str, term: &Term, raw: Raw) -> Result<Test, String> {
-    let kind = match term {
-        Term::Fact(key) => key.kind,
-        Term::State(_) | Term::Rung(_) | Term::Package => Kind::Text,
-        Term::Beside(_) => Kind::Version,
-    };
-    match (raw, kind) {
-        (Raw::One(text), _) if is_word(&text) && matches!(term, Term::State(_) | Term::Rung(_) | Term::Package) => {
-            Err(match term {
-                Term::Package => "`package` is a name: expected one, such as \"torch\"".to_owned(),
-                _ => format!("`{name}` is a state: expected one, such as \"working\""),
-            })
-        }
-        (Raw::One(text), _) if text == "present" => Ok(Test::Present),
-        (Raw::One(text), _) if text == "absent" => Ok(Test::Absent),
-        (Raw::One(text), _) if text == "answered" => Ok(Test::Answered),
-        (Raw::One(text), _) if text == "readable" => Ok(Test::Readable),
-        (Raw::One(text), Kind::Version) => text.parse().map(Test::Within),
-        (Raw::One(text), Kind::Text) if text.starts_with("!=") => {
-            Ok(Test::Not(text.trim_start_matches("!=").to_owned()))
-        }
-        (Raw::One(text), Kind::Text | Kind::Set | Kind::Number) => Ok(Test::OneOf(vec![text])),
-        (Raw::Several(texts), Kind::Text | Kind::Set | Kind::Number) => Ok(Test::OneOf(texts)),
-        (Raw::Flag(flag), Kind::Flag) => Ok(Test::Is(flag)),
-        (_, Kind::Version) => Err(format!("`{name}` is a version: expected a range such as \">=12.4\"")),
-        (_, Kind::Flag) => Err(format!("`{name}` is yes or no: expected true or false")),
-        (_, _) => Err(format!("`{name}` is a text: expected a text or a list of texts")),
-    }
-}
-
-/// A condition's value as it stands in TOML.
-enum Raw {
-    One(String),
-    Several(Vec<String>),
-    Flag(bool),
-}
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-
-        impl<'de> Visitor<'de> for Either {
-            type Value = Raw;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, a list of texts, true or false")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Raw, E> {
-                Ok(Raw::One(text.to_owned()))
-            }
-
-            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Raw, E> {
-                Ok(Raw::Flag(flag))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Raw, A::Error> {
-                let mut texts = Vec::new();
-                while let Some(text) = list.next_element()? {
-                    texts.push(text);
-                }
-                Ok(Raw::Several(texts))
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use accelprobe_probes::fact::{Origin, Report};
+    use serde::Deserialize;
+
     use super::*;
-    use accelprobe_probes::fact::Origin;
+    use crate::judge::known::Known;
+    use crate::matrix::Matrix;
 
     fn fact(key: &str, value: Result<Value, Missing>) -> Fact {
         let key = accelprobe_probes::key(key).unwrap();
@@ -530,9 +330,10 @@ mod tests {
             when: Conditions,
         }
         let file: File = toml::from_str(&format!("when = {conditions}")).unwrap();
-        let report = Report { probes: Vec::new(), facts };
+        let report = Known::of(Report { probes: Vec::new(), facts });
         let (climbs, matrix) = (BTreeMap::new(), Matrix::default());
-        file.when.hold(&Ground::new(&report, &climbs, &matrix), &Subject::Host, Beyond::Unknown)
+        let ground = Ground::new(&report, &climbs, &matrix);
+        file.when.hold(&ground, &ground.spot(&Subject::Host), Beyond::Unknown)
     }
 
     fn version(text: &str) -> Result<Value, Missing> {
@@ -609,8 +410,9 @@ mod tests {
         let product = "name = \"PyTorch\"\nvendor = \"meta\"\npackages = [\"torch\"]\nsource = \"x\"\n\
                        release = [{ version = \"2.15.0\" }]";
         let matrix = Matrix { products: vec![toml::from_str(product).unwrap()], ..Matrix::default() };
-        let (report, climbs) = (Report { probes: Vec::new(), facts }, BTreeMap::new());
-        file.when.hold(&Ground::new(&report, &climbs, &matrix), &package("torch"), beyond)
+        let (report, climbs) = (Known::of(Report { probes: Vec::new(), facts }), BTreeMap::new());
+        let (ground, torch) = (Ground::new(&report, &climbs, &matrix), package("torch"));
+        file.when.hold(&ground, &ground.spot(&torch), beyond)
     }
 
     fn key_of(name: &str) -> &'static Key {

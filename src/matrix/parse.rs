@@ -104,6 +104,7 @@ fn add<F: Form>(matrix: &mut Matrix, path: &str, text: &str) -> Result<(), Probl
                 }
             }
         }
+        ["codes.toml"] => matrix.codes = F::parse(path, text)?,
         ["systems", file] => matrix.systems.push(System { id: id(file), ..F::parse(path, text)? }),
         ["topics", file] => matrix.topics.push(Topic { id: id(file), ..F::parse(path, text)? }),
         ["products", file] => matrix.products.push(Product { id: id(file), ..F::parse(path, text)? }),
@@ -115,7 +116,7 @@ fn add<F: Form>(matrix: &mut Matrix, path: &str, text: &str) -> Result<(), Probl
             return Err(Problem {
                 file: path.to_owned(),
                 place: None,
-                message: "no such place: expected sources.toml, systems/ID.toml, topics/ID.toml, products/ID.toml, \
+                message: "no such place: expected sources.toml, codes.toml, systems/ID.toml, topics/ID.toml, products/ID.toml, \
                           gpus/VENDOR.toml or rules/AREA/ID.toml"
                     .to_owned(),
             });

@@ -235,6 +235,9 @@ pub struct Setup {
     pub id: String,
     /// The machine it is for; the first row of a system whose conditions hold is taken.
     pub when: Conditions,
+    /// Where it is not meant although `when` holds. What is unknown makes no exception.
+    #[serde(default)]
+    pub except: Conditions,
     /// What one gets.
     pub gives: Gives,
     /// In words.

@@ -134,6 +134,9 @@ fn asked(view: &mut View, diagnosis: &Diagnosis) {
                 Outcome::Broken => Tone::Bad,
                 Outcome::Unknown | Outcome::NotApplicable => Tone::Unsure,
             };
+            // What stands above as a finding is not said again.
+            let above = diagnosis.findings.iter().find(|finding| finding.message == *detail);
+            let detail = above.map_or_else(|| detail.clone(), |finding| format!("see {} above", finding.code));
             let mut spans = vec![Span::new(verdict.word(), tone), Span::plain(format!(": {detail}"))];
             spans.extend(origin.map(|origin| Span::new(format!("  ({origin})"), Tone::Quiet)));
             let width = text.chars().count().clamp(NAME, 28) + 1;
@@ -158,8 +161,23 @@ fn project(view: &mut View, file: &ProjectFile) {
 fn systems(view: &mut View, diagnosis: &Diagnosis) {
     view.heading(2, "Compute APIs");
     let asked = |system: &System| diagnosis.report.asked(&system.id).is_some();
+    let alike = |system: &System| {
+        let bare = |one: &&System| one.state == State::Unknown && one.versions.is_empty() && asked(one);
+        let same = |one: &&System| one.detail == system.detail;
+        let alike: Vec<&System> = diagnosis.systems.iter().filter(bare).filter(same).collect();
+        if bare(&system) && alike.len() > 1 { alike } else { Vec::new() }
+    };
     for system in diagnosis.systems.iter().filter(|system| is_told_alone(system, asked(system))) {
-        entry(view, diagnosis, system);
+        // What is not known of several for one reason is said once.
+        match alike(system).as_slice() {
+            [] => entry(view, diagnosis, system),
+            [first, ..] if first.id != system.id => {}
+            all => {
+                let names: Vec<&str> = all.iter().map(|system| system.label.as_str()).collect();
+                let text = format!("unknown: {} ({})", names.join(", "), system.detail);
+                view.blocks.push(Block::Text(2, vec![Span::new(text, Tone::Unsure)]));
+            }
+        }
     }
     for (title, state) in [
         ("not installed", State::NotInstalled),
@@ -259,6 +277,7 @@ fn devices(view: &mut View, diagnosis: &Diagnosis) {
             device.vendor.as_deref().map(vendor_title).filter(|vendor| *vendor != "other").map(str::to_owned),
             device.kind.clone(),
             device.compute_capability.as_ref().map(|capability| format!("compute capability {capability}")),
+            device.gfx.clone(),
             device.memory_bytes.map(|bytes| match device.kind.as_deref() {
                 Some("integrated") => format!("{} shared with the machine", gibibytes(bytes)),
                 _ => gibibytes(bytes),
@@ -280,10 +299,10 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
             .findings
             .iter()
             .filter_map(|finding| finding.remedy.as_ref())
-            .any(|remedy| remedy.commands == commands)
+            .any(|remedy| !commands.is_empty() && remedy.commands == commands)
     };
     let recommendations: Vec<&Recommendation> =
-        diagnosis.recommendations.iter().filter(|one| one.commands.is_empty() || !told(&one.commands)).collect();
+        diagnosis.recommendations.iter().filter(|one| !told(&one.commands) || !one.unlocks.is_empty()).collect();
     if recommendations.is_empty() {
         return;
     }
@@ -307,9 +326,11 @@ fn recommendations(view: &mut View, diagnosis: &Diagnosis) {
         }
         let name = diagnosis.systems.iter().find(|system| system.id == recommendation.system);
         let name = name.map_or(recommendation.system.as_str(), |system| system.label.as_str());
-        let spans = vec![Span::plain(&recommendation.text)];
+        let above = told(&recommendation.commands);
+        let text = if above { "; the command stands above" } else { "" };
+        let spans = vec![Span::plain(format!("{}{text}", recommendation.text))];
         view.blocks.push(Block::Entry(NAME, Span::new(name, Tone::Strong), spans));
-        for command in recommendation.commands.iter().skip(usize::from(shared.is_some())) {
+        for command in recommendation.commands.iter().filter(|_| !above).skip(usize::from(shared.is_some())) {
             view.command(command);
         }
         if alone && !recommendation.uv.is_empty() && recommendation.uv != recommendation.commands {

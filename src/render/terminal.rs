@@ -1,7 +1,7 @@
 //! A view in a terminal.
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 
 use super::{Block, Span, Tone, View};
 
@@ -114,9 +114,36 @@ fn table(out: &mut String, header: &[String], rows: &[Vec<Span>], width: usize) 
     for row in rows {
         table.add_row(row.iter().map(|span| span.text.as_str()));
     }
-    for line in table.to_string().lines() {
+    keep_words(&mut table, header, rows, width);
+    let drawn = table.to_string();
+    let lines: Vec<&str> = drawn.lines().collect();
+    let is_rule = |line: &&str| line.starts_with('─');
+    // Where each row is one line, rules between rows say nothing.
+    let crowded = lines.windows(2).any(|pair| pair.iter().all(|line| !is_rule(line) && !line.starts_with('═')));
+    let last = lines.len().saturating_sub(1);
+    let kept = |(place, line): &(usize, &&str)| crowded || !is_rule(line) || *place == 0 || *place == last;
+    for line in lines.iter().enumerate().filter(kept).map(|(_, line)| line) {
         out.push_str(line.trim_end());
         out.push('\n');
+    }
+}
+
+/// Makes every column as wide as its longest word, where there is room for all of them.
+fn keep_words(table: &mut Table, header: &[String], rows: &[Vec<Span>], width: usize) {
+    const PADDING: usize = 2;
+    let longest = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|span| span.text.as_str());
+        let words = cells.chain(header.get(column).map(String::as_str)).flat_map(str::split_whitespace);
+        words.map(length).max().unwrap_or(0) + PADDING
+    };
+    let widths: Vec<usize> = (0..header.len()).map(longest).collect();
+    // A blank stands between columns.
+    if widths.iter().sum::<usize>() + widths.len() > width {
+        return;
+    }
+    for (column, width) in table.column_iter_mut().zip(widths) {
+        let width = Width::Fixed(u16::try_from(width).unwrap_or(u16::MAX));
+        column.set_constraint(ColumnConstraint::LowerBoundary(width));
     }
 }
 

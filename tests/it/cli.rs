@@ -108,11 +108,12 @@ fn a_want_holds_only_where_it_can_be_had() {
         (rtx, vec![], "jax[cuda12]", "holds", ""),
         (rtx, vec![], "openvino", "holds", ""),
         (rtx, vec!["nvidia-driver=390.157"], "torch", "broken", "driver-too-old"),
-        (rtx, vec!["python=3.99"], "tensorflow", "broken", "python-version-unsupported"),
+        (rtx, vec!["python=3.14"], "tensorflow", "broken", "python-version-unsupported"),
+        (rtx, vec!["python=3.99"], "tensorflow", "unknown", ""),
         (rtx, vec!["compute-capability=3.5"], "torch:gpu", "broken", "arch-not-in-wheel"),
         (rtx, vec!["compute-capability=3.5"], "torch", "holds", ""),
-        (rtx, vec!["nvidia-driver=535.183.01"], "jax[cuda13]", "unknown", ""),
-        (rtx, vec!["nvidia-driver=535.183.01"], "onnxruntime-gpu>=1.27", "unknown", ""),
+        (rtx, vec!["nvidia-driver=535.183.01"], "jax[cuda13]", "broken", "driver-too-old"),
+        (rtx, vec!["nvidia-driver=535.183.01"], "onnxruntime-gpu>=1.27", "broken", "driver-too-old"),
         (rtx, vec!["nvidia-driver=470.57.02"], "torch:cpu", "holds", ""),
         ("linux-rtx4090-nvidia-module-not-loaded.toml", vec![], "torch:gpu", "broken", "nvidia-module-not-loaded"),
         ("linux-rtx4090-nvidia-driver-missing.toml", vec![], "torch:gpu", "broken", "nvidia-driver-missing"),
@@ -150,7 +151,7 @@ fn commands_are_for_the_versions_that_are_wanted() {
     };
     assert!(commands("linux-no-gpu-healthy.toml", "torch==2.3.*").contains("torch==2.3.1 torchvision==0.18.1"));
     assert!(!commands("windows-rtx3060-healthy.toml", "torch:cpu").contains("/whl/cu"));
-    assert!(commands("windows-rtx3060-healthy.toml", "tensorflow<2.11").contains("tensorflow<2.11"));
+    assert!(commands("windows-rtx3060-healthy.toml", "tensorflow<2.11").contains("tensorflow==2.10.1"));
     assert!(
         commands("linux-no-gpu-healthy.toml", "pytorch==2.3.*").contains("torch==2.3.1"),
         "by the system's name, too"

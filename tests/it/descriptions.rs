@@ -308,12 +308,12 @@ fn inputs_are_told_apart_by_what_they_hold() {
     let diagnosis =
         run(&["doctor", "--json", "--from", root().join("fixtures/wsl1-wsl1-not-wsl2.toml").to_str().unwrap()]);
     // The keys of a recording in another order, and one of them in quotes.
-    let turned = format!("\"system\" = \"linux x86_64\"\nhost = \"x\"\nmade = \"live\"\nformat = 1\n");
+    let turned = "\"system\" = \"linux x86_64\"\nhost = \"x\"\nmade = \"live\"\nformat = 1\n";
     for (name, text, python) in [
         ("recording.json", recording.as_str(), None),
         ("machine.json", description, Some("3.99")),
         ("diagnosis.toml", diagnosis.out.as_str(), None),
-        ("turned.json", turned.as_str(), None),
+        ("turned.json", turned, None),
     ] {
         let path = folder.write(name, text);
         let told = json(&mut tool(&["doctor", "--json", "--from", path.to_str().unwrap()]));

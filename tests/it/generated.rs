@@ -1,5 +1,6 @@
 //! What is generated from data and code is current in README.md and docs/. ACCELPROBE_BLESS=1 writes it anew.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use accelprobe_probes::PROBES;
@@ -82,14 +83,76 @@ fn the_reference_of_facts_is_current() {
     check(&root().join("docs/facts.md"), &page);
 }
 
+/// What a page about the rules of an area is called.
+fn area_title(area: &str) -> &str {
+    match area {
+        "accelerators" => "Intel, Gaudi and Graphcore",
+        "apple" => "Apple",
+        "drivers" => "Vulkan, OpenCL, Direct3D and WebGPU",
+        "environment" => "Windows, WSL, containers and Python",
+        "nvidia" => "NVIDIA",
+        "packages" => "Python packages",
+        "rocm" => "AMD and ROCm",
+        other => panic!("name the area {other} here"),
+    }
+}
+
 #[test]
 fn the_reference_of_rules_is_current() {
     let matrix = accelprobe::matrix::embedded().unwrap();
-    let mut page = String::from("# Rules\n\nEvery rule on facts, as `accelprobe explain RULE` tells it.\n");
+    let mut pages: BTreeMap<&str, String> = BTreeMap::new();
+    let mut index = String::from(
+        "# Rules\n\nEvery rule on facts, by area. The pages hold what `accelprobe explain RULE` tells; [CODES.md](CODES.md) says what the \
+         codes mean.\n",
+    );
     for rule in &matrix.rules {
-        page.push_str(
-            &run(&["explain", &rule.id, "--format", "markdown"]).out.replace("## ", &format!("## {}: ", rule.id)),
-        );
+        let title = area_title(&rule.area);
+        let page = pages.entry(&rule.area).or_insert_with(|| {
+            let file = format!("rules/{}.md", rule.area);
+            index.push_str(&format!(
+                "\n## [{title}]({file})\n\n| rule | what must hold | else |\n| --- | --- | --- |\n"
+            ));
+            format!("# Rules: {title}\n")
+        });
+        index.push_str(&format!(
+            "| [{0}](rules/{1}.md#{0}) | {2} | {3} `{4}` |\n",
+            rule.id,
+            rule.area,
+            rule.title,
+            rule.severity.word(),
+            rule.code
+        ));
+        let told = run(&["explain", &rule.id, "--format", "markdown"]).out;
+        // The rule's own part, behind what is told of a code or a system of the same name, with a place to be linked to.
+        let heading = format!("### {}\n", rule.title);
+        let (_, own) = told.split_once(&heading).unwrap_or_else(|| panic!("{heading} is not in {told}"));
+        page.push_str(&format!("\n## {}\n\n**{}**\n{own}", rule.id, rule.title));
     }
-    check(&root().join("docs/rules.md"), &page);
+    check(&root().join("docs/rules.md"), &index);
+    for (area, page) in &pages {
+        check(&root().join(format!("docs/rules/{area}.md")), page);
+    }
+    let files = std::fs::read_dir(root().join("docs/rules")).unwrap();
+    assert_eq!(files.count(), pages.len(), "a page of docs/rules is of no area");
+}
+
+#[test]
+fn the_reference_of_codes_is_current() {
+    let matrix = accelprobe::matrix::embedded().unwrap();
+    let mut page = String::from(
+        "# Codes of findings\n\nScripts may rely on these. `accelprobe explain CODE` tells the same, with the rows of the rules. Beside these \
+         there is SYSTEM-STATE, as in `cuda-broken`: a system is wanted, and that is its state.\n\n| code | meaning | given by |\n\
+         | --- | --- | --- |\n",
+    );
+    for (code, meaning) in &matrix.codes {
+        let rules = matrix.rules.iter().filter(|rule| rule.code == *code);
+        let rules = rules.map(|rule| format!("[{0}](rules/{1}.md#{0})", rule.id, rule.area));
+        let systems = matrix.systems.iter();
+        let statements =
+            systems.flat_map(|system| &system.support).filter(|support| support.code.as_ref() == Some(code));
+        let by: Vec<String> = rules.chain(statements.map(|support| support.id.clone())).collect();
+        let by = if by.is_empty() { "`--want`".to_owned() } else { by.join(", ") };
+        page.push_str(&format!("| `{code}` | {} | {by} |\n", meaning.replace('|', "\\|")));
+    }
+    check(&root().join("docs/CODES.md"), &page);
 }

@@ -1,6 +1,7 @@
 //! `-r`: what a project asks for becomes wants, with the lines where they stand.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use accelprobe::project;
 use proptest::prelude::*;
@@ -10,7 +11,8 @@ use crate::tool::{Folder, codes, json, root, run, tool};
 
 /// A diagnosis of a recorded machine and a project, in which the first file is the one that `-r` names.
 fn diagnosed(machine: &str, files: &[(&str, &str)], more: &[&str]) -> Value {
-    let folder = Folder::new(&format!("project-{}", files[0].1.len()));
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let folder = Folder::new(&format!("project-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     files.iter().for_each(|(name, text)| _ = folder.write(name, text));
     let machine = root().join("fixtures").join(machine);
     let project = folder.path(files[0].0);
@@ -46,7 +48,7 @@ fn requirements_become_wants_of_this_machine() {
     assert_eq!(
         wants(&linux),
         [
-            "torch>=2.6,==2.*,!=2.7.*,<2.13 holds: line 3 of requirements.txt and line 1 of base.txt",
+            "torch>=2.6,==2.*,!=2.7.*,<2.13 holds: line 3 of requirements.txt and line 1 of base.txt, build cu126",
             "onnxruntime holds: line 1 of requirements-extra.txt",
             "tensorflow unknown: line 5 of requirements.txt",
         ]
@@ -58,6 +60,29 @@ fn requirements_become_wants_of_this_machine() {
     assert!(remarks.contains("packages are also taken from https://download.pytorch.org/whl/cu126"), "{remarks}");
     let windows = diagnosed(WINDOWS, &files, &[]);
     assert_eq!(codes(&windows), ["jax-windows-no-cuda"], "{windows:#}");
+}
+
+#[test]
+fn the_build_that_an_index_names_is_the_one_that_is_judged() {
+    let index = |label: &str| format!("--extra-index-url https://download.pytorch.org/whl/{label}\ntorch>=2.6\n");
+    let uv = "[project]\ndependencies = [\"torch\"]\n[tool.uv.sources]\ntorch = [{ index = \"a\", marker = \"sys_platform == 'linux'\" }]\n\
+              [[tool.uv.index]]\nname = \"a\"\nurl = \"https://download.pytorch.org/whl/cu130\"\nexplicit = true\n";
+    // The driver of that machine is of branch 550, which runs CUDA 12 and not 13.
+    for (name, text, codes_told) in [
+        ("requirements.txt", index("cu126"), &[][..]),
+        ("requirements.txt", index("cu130"), &["driver-too-old"]),
+        ("pyproject.toml", uv.to_owned(), &["driver-too-old"]),
+        ("requirements.txt", "torch==2.9.0+cu130\n".to_owned(), &["driver-too-old"]),
+        ("requirements.txt", index("cpu"), &[]),
+        ("environment.yml", "dependencies:\n  - pytorch=2.5\n  - pytorch-cuda=12.1\n".to_owned(), &[]),
+    ] {
+        let diagnosis = diagnosed(LINUX, &[(name, &text)], &[]);
+        assert_eq!(codes(&diagnosis), codes_told, "{text}");
+        let advice = diagnosis["recommendations"].to_string();
+        assert!(!advice.contains("/whl/cu13"), "{advice}");
+    }
+    let broken = diagnosed(LINUX, &[("requirements.txt", &index("cu130"))], &[]);
+    assert_eq!(wants(&broken), ["torch>=2.6 broken: line 2 of requirements.txt, build cu130"]);
 }
 
 #[test]
@@ -94,7 +119,7 @@ fn conda_brings_its_own_python_and_its_own_names() {
     let diagnosis = diagnosed(LINUX, &[("environment.yml", text)], &[]);
     assert_eq!(
         wants(&diagnosis),
-        ["torch==2.5.1.* holds: line 3 of environment.yml", "tensorflow holds: line 6 of environment.yml"]
+        ["torch==2.5.1.* holds: line 3 of environment.yml, build cu121", "tensorflow holds: line 6 of environment.yml"]
     );
     assert_eq!(diagnosis["host"]["python"], "3.12", "the machine's own is told as it is");
 }

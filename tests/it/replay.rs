@@ -1,6 +1,7 @@
 //! Every recording in fixtures/ through the program: the codes that a person expects, and nothing else.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use accelprobe_probes::host::recording::Recording;
 
@@ -14,6 +15,22 @@ pub fn fixtures() -> Vec<PathBuf> {
     files.sort();
     assert!(files.len() >= 10, "{files:?}");
     files
+}
+
+/// The diagnosis of every recording and every machine description, made once.
+pub fn diagnoses() -> &'static [(PathBuf, serde_json::Value)] {
+    static DIAGNOSES: LazyLock<Vec<(PathBuf, serde_json::Value)>> = LazyLock::new(|| {
+        let machines = std::fs::read_dir(root().join("fixtures/machines")).unwrap().flatten().map(|entry| entry.path());
+        let mut files: Vec<PathBuf> =
+            machines.filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect();
+        files.sort();
+        let judged = |path: PathBuf| {
+            let diagnosis = json(&mut tool(&["doctor", "--json", "--from", path.to_str().unwrap()]));
+            (path, diagnosis)
+        };
+        fixtures().into_iter().chain(files).map(judged).collect()
+    });
+    &DIAGNOSES
 }
 
 #[test]

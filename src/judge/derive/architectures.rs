@@ -7,7 +7,7 @@ use accelprobe_probes::version::Version;
 
 /// How code serves a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cover {
+pub(in crate::judge) enum Cover {
     /// As machine code.
     Code,
     /// As PTX, which the driver translates.
@@ -22,7 +22,7 @@ const TEGRA: &[(u64, u64)] = &[(3, 2), (5, 3), (6, 2), (7, 2), (8, 7), (10, 1), 
 
 /// Whether `sm_XY` and `compute_XY` serve an NVIDIA GPU. Machine code runs on the same major number from its own minor
 /// number on, PTX on everything newer; with an `a` behind it either is for that very capability, with an `f` for its family.
-pub(super) fn of_cuda(held: &[String], capability: &Version) -> Cover {
+pub(in crate::judge) fn of_cuda(held: &[String], capability: &Version) -> Cover {
     let own = (capability.part(0), capability.part(1));
     let covers = held.iter().map(|name| {
         let (ptx, number) = match (name.strip_prefix("sm_"), name.strip_prefix("compute_")) {
@@ -52,7 +52,7 @@ pub(super) fn of_cuda(held: &[String], capability: &Version) -> Cover {
 }
 
 /// Whether code for `gfx…` serves an AMD GPU: its own target, with whatever features behind a colon, or a generic one.
-pub(super) fn of_rocm(held: &[String], gfx: &str) -> Cover {
+pub(in crate::judge) fn of_rocm(held: &[String], gfx: &str) -> Cover {
     const GENERIC: &[(&str, &[&str])] = &[
         ("gfx9-generic", &["gfx900", "gfx902", "gfx904", "gfx906", "gfx909", "gfx90c"]),
         ("gfx9-4-generic", &["gfx940", "gfx941", "gfx942", "gfx950"]),

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use accelprobe_probes::fact::{Fact, Key, Kind, Origin, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Kind, Origin, Scope, Subject, Value};
 use accelprobe_probes::host::Missing;
 use accelprobe_probes::version::Version;
 
@@ -58,18 +58,16 @@ pub(super) static FINDS_TENSORRT: Key = Key::new(
 );
 
 /// The facts for all packages that are built for CUDA.
-pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
-    let known = Known::of(&report.facts);
+pub(super) fn all(known: &Known, matrix: &Matrix, machine: &Machine) -> Vec<Fact> {
     let mut around: HashMap<&str, Around<'_>> = HashMap::new();
     let mut derived = Vec::new();
-    let mut machine = None;
-    for subject in report.subjects("package-build") {
+    for subject in known.subjects("package-build") {
         let Subject::Package { environment, .. } = subject else { continue };
-        if known.text("package-build", subject) != Some("cuda") {
+        if known.text_about(subject, "package-build") != Some("cuda") {
             continue;
         }
-        let around = around.entry(environment).or_insert_with(|| Around::of(report, environment));
-        let built_for = known.value("package-cuda", subject).and_then(version);
+        let around = around.entry(environment).or_insert_with(|| Around::of(known, environment));
+        let built_for = known.about(subject, "package-cuda").and_then(version);
         match (around.cuda(built_for), built_for) {
             (Some(found), Some(built_for)) => {
                 let matches = if cuda_fits(built_for, found.version) { "fits" } else { "other" };
@@ -86,10 +84,10 @@ pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
             }),
             (None, _) => {}
         }
-        let told = known.value("package-cudnn", subject).and_then(version);
+        let told = known.about(subject, "package-cudnn").and_then(version);
         // A package's own files often tell the major version alone.
-        let machine = machine.get_or_insert_with(|| Machine::of(report));
-        let exact = build_of(matrix, machine, subject, &known).and_then(|build| build.cudnn.as_ref());
+        let exact =
+            build_of(matrix, machine, subject, &|key| known.about(subject, key)).and_then(|build| build.cudnn.as_ref());
         let built_for = exact.filter(|exact| told.is_none_or(|told| exact.starts_with(told))).or(told);
         if let Some((built_for, found)) = built_for.and_then(|wanted| Some((wanted, around.cudnn(wanted)?))) {
             let matches = match () {
@@ -142,16 +140,16 @@ impl<'a> Found<'a> {
 }
 
 impl<'a> Around<'a> {
-    fn of(report: &'a Report, environment: &str) -> Around<'a> {
-        let facts = |key: &'static str| report.all(key);
+    fn of(known: &'a Known, environment: &str) -> Around<'a> {
+        let facts = |key: &'static str| known.all(key);
         let beside = |key: &'static str, is_it: fn(&str) -> bool| {
             let ours = move |fact: &&Fact| match &fact.subject {
                 Subject::Package { environment: other, name } => other == environment && is_it(name),
                 _ => false,
             };
-            report.all(key).filter(ours)
+            known.all(key).filter(ours)
         };
-        let others: Vec<&str> = report
+        let others: Vec<&str> = known
             .subjects("environment-role")
             .into_iter()
             .filter_map(|subject| match subject {
@@ -166,9 +164,9 @@ impl<'a> Around<'a> {
             }
             _ => false,
         };
-        let taken = |key: &str| report.host(key).map(ToString::to_string);
+        let taken = |key: &str| known.host(key).map(ToString::to_string);
         let libraries = |key: &'static str, taken: Option<String>| {
-            let mut found: Vec<&Fact> = report.all(key).filter(|fact| !elsewhere(fact)).collect();
+            let mut found: Vec<&Fact> = known.all(key).filter(|fact| !elsewhere(fact)).collect();
             found.sort_by_key(
                 |fact| !matches!(&fact.subject, Subject::Library(path) if Some(path.as_str()) == taken.as_deref()),
             );
@@ -179,11 +177,11 @@ impl<'a> Around<'a> {
         let cudnn = beside("package-version", |name| name.starts_with("nvidia-cudnn-cu"));
         let tensorrt = beside("package-version", is_tensorrt);
         let host = facts("cuda-runtime").chain(facts("cuda-toolkit"));
-        let asked = |probe: &str| report.asked(probe).is_some_and(|asked| asked.missing.is_none());
+        let asked = |probe: &str| known.asked(probe).is_some_and(|asked| asked.missing.is_none());
         // What a person lists of a machine need not be all.
         let own = Subject::Environment(environment.to_owned());
         let looked =
-            report.all("environment-role").any(|fact| fact.subject == own && matches!(fact.origin, Origin::Asked(_)));
+            known.all("environment-role").any(|fact| fact.subject == own && matches!(fact.origin, Origin::Asked(_)));
         let absent = |key: &'static str| facts(key).any(|fact| fact.value == Err(Missing::NotFound));
         Around {
             cuda: runtimes.chain(host).chain(torch).filter_map(Found::of).collect(),
@@ -224,6 +222,8 @@ fn is_tensorrt(name: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use accelprobe_probes::fact::Report;
+
     use super::*;
 
     fn fact_of(key: &str, subject: Subject, value: &str) -> Fact {
@@ -248,8 +248,9 @@ mod tests {
             fact_of("package-cudnn", own.clone(), cudnn),
         ];
         facts.extend(others);
-        let mut report = Report { probes: Vec::new(), facts };
-        report.facts = all(&report, &Matrix::default());
+        let known = Known::of(Report { probes: Vec::new(), facts });
+        let facts = all(&known, &Matrix::default(), &Machine::of(&known));
+        let report = Report { probes: Vec::new(), facts };
         move |key| report.about(&own, key).map(ToString::to_string)
     }
 

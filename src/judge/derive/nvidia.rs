@@ -3,7 +3,7 @@
 //!
 //! References: NVIDIA's CUDA programming guide on `CUDA_VISIBLE_DEVICES`.
 
-use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Kind, Scope, Subject, Value};
 use accelprobe_probes::version::Version;
 
 use super::{Known, fact};
@@ -59,13 +59,12 @@ pub(super) static FORWARD_COMPATIBILITY: Key = Key::new(
 );
 
 /// The facts about all NVIDIA GPUs of a report in which each device has one subject.
-pub(super) fn all(report: &Report) -> Vec<Fact> {
-    let known = Known::of(&report.facts);
-    let modules = named(cards(report, &known).into_iter().filter_map(|card| known.text("kernel-module", card)));
-    let gpus = gpus(report, &known);
+pub(super) fn all(known: &Known) -> Vec<Fact> {
+    let modules = named(cards(known).into_iter().filter_map(|card| known.text_about(card, "kernel-module")));
+    let gpus = gpus(known);
     let mut derived = Vec::new();
     let mut add = |key: &'static Key, value: Value| {
-        if known.value(key.name, &Subject::Host).is_none() {
+        if known.about(&Subject::Host, key.name).is_none() {
             derived.push(fact(key, &Subject::Host, value, "the NVIDIA GPUs of this machine"));
         }
     };
@@ -76,11 +75,11 @@ pub(super) fn all(report: &Report) -> Vec<Fact> {
         return derived;
     }
     add(&GPUS, Value::Number(gpus.len() as u64));
-    let lines = named(gpus.iter().filter_map(|gpu| known.text("gpu-line", gpu)));
+    let lines = named(gpus.iter().filter_map(|gpu| known.text_about(gpu, "gpu-line")));
     if !lines.is_empty() {
         add(&LINES, Value::Set(lines));
     }
-    let capability = |gpu: &&Subject| known.value("compute-capability", gpu).and_then(version).cloned();
+    let capability = |gpu: &&Subject| known.about(gpu, "compute-capability").and_then(version).cloned();
     let capabilities: Option<Vec<Version>> = gpus.iter().map(capability).collect();
     for (key, capability) in
         capabilities.iter().flat_map(|all| [(&LOWEST, all.iter().min()), (&HIGHEST, all.iter().max())])
@@ -89,29 +88,29 @@ pub(super) fn all(report: &Report) -> Vec<Fact> {
             add(key, Value::Version(capability.clone()));
         }
     }
-    if let Some(visible) = known.text("cuda-visible-devices", &Subject::Host) {
+    if let Some(visible) = known.text_about(&Subject::Host, "cuda-visible-devices") {
         add(&DEVICES_LEFT, Value::from(left(visible, gpus.len())));
     }
     derived
 }
 
 /// Whether programs get CUDA's forward compatibility library, by the facts that are told, those of packages among them.
-pub(super) fn forward_compatibility(report: &Report) -> Option<Fact> {
-    if report.version("nvidia-driver").is_none() && report.host(GPUS.name).is_none() {
+pub(super) fn forward_compatibility(known: &Known) -> Option<Fact> {
+    if known.version("nvidia-driver").is_none() && known.host(GPUS.name).is_none() {
         return None;
     }
     // A package for a newer major version of CUDA than the driver's sees a GPU by that library alone.
     let is_shown = |subject: &Subject| {
-        let cuda = report.about(subject, "package-cuda").and_then(version);
-        let newer = cuda.zip(report.version("cuda-driver-api")).is_some_and(|(cuda, api)| cuda.part(0) > api.part(0));
-        newer && report.about(subject, "package-sees-gpu") == Some(&Value::Flag(true))
+        let cuda = known.about(subject, "package-cuda").and_then(version);
+        let newer = cuda.zip(known.version("cuda-driver-api")).is_some_and(|(cuda, api)| cuda.part(0) > api.part(0));
+        newer && known.about(subject, "package-sees-gpu") == Some(&Value::Flag(true))
     };
     let is_used =
-        report.text("cuda-library-taken") == "compat" || report.subjects("package-sees-gpu").into_iter().any(is_shown);
+        known.text("cuda-library-taken") == "compat" || known.subjects("package-sees-gpu").into_iter().any(is_shown);
     let is_refused = || {
         let of_geforce =
             |lines: &Value| matches!(lines, Value::Set(lines) if lines.iter().any(|line| line == "geforce"));
-        report.text("cuda-status") == "compat-not-supported" || report.host(LINES.name).is_some_and(of_geforce)
+        known.text("cuda-status") == "compat-not-supported" || known.host(LINES.name).is_some_and(of_geforce)
     };
     let state = if is_used && !is_refused() { "in-use" } else { "not-seen" };
     Some(fact(&FORWARD_COMPATIBILITY, &Subject::Host, Value::from(state), "the CUDA library and what packages see"))
@@ -126,10 +125,10 @@ fn version(value: &Value) -> Option<&Version> {
 
 /// The NVIDIA GPUs that CUDA can be asked about: those that the driver lists, and where it lists none, all cards that are not
 /// kept for a virtual machine. An old card that only draws the screen is no GPU to a driver that has dropped it.
-pub(super) fn gpus<'a>(report: &'a Report, known: &Known<'a>) -> Vec<&'a Subject> {
-    let cards = cards(report, known);
+pub(super) fn gpus(known: &Known) -> Vec<&Subject> {
+    let cards = cards(known);
     let listed = |subject: &&Subject| {
-        known.text("nvml-device", subject).is_some() || known.text("cuda-device", subject).is_some()
+        known.text_about(subject, "nvml-device").is_some() || known.text_about(subject, "cuda-device").is_some()
     };
     match cards.iter().copied().filter(listed).collect::<Vec<_>>() {
         listed if listed.is_empty() => cards,
@@ -138,12 +137,12 @@ pub(super) fn gpus<'a>(report: &'a Report, known: &Known<'a>) -> Vec<&'a Subject
 }
 
 /// The NVIDIA cards that are not kept for a virtual machine.
-fn cards<'a>(report: &'a Report, known: &Known<'a>) -> Vec<&'a Subject> {
-    let is_card = |subject: &&'a Subject| {
-        known.text("device-vendor", subject) == Some("nvidia")
-            && known.text("kernel-module", subject).is_none_or(|module| !module.contains("vfio"))
+fn cards(known: &Known) -> Vec<&Subject> {
+    let is_card = |subject: &&Subject| {
+        known.text_about(subject, "device-vendor") == Some("nvidia")
+            && known.text_about(subject, "kernel-module").is_none_or(|module| !module.contains("vfio"))
     };
-    report.device_subjects().into_iter().filter(is_card).collect()
+    known.device_subjects().into_iter().filter(is_card).collect()
 }
 
 /// Names in order, each once.

@@ -1,8 +1,6 @@
 //! What follows for a package: from its version and the builds of its product, and from the GPUs of the machine.
 
-use std::collections::BTreeMap;
-
-use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Kind, Scope, Subject, Value};
 use accelprobe_probes::version::Version;
 
 use super::architectures::{self, Cover};
@@ -65,16 +63,15 @@ pub(crate) struct Gpu {
 
 impl Machine {
     /// The machine of a report in which each device has one subject.
-    pub(crate) fn of(report: &Report) -> Machine {
-        let known = Known::of(&report.facts);
-        let of_nvidia = nvidia::gpus(report, &known);
+    pub(crate) fn of(known: &Known) -> Machine {
+        let of_nvidia = nvidia::gpus(known);
         let gpu = |subject: &Subject| {
-            let capability = known.value("compute-capability", subject).and_then(version).cloned();
-            let gfx = known.text("gfx-target", subject).map(str::to_owned);
+            let capability = known.about(subject, "compute-capability").and_then(version).cloned();
+            let gfx = known.text_about(subject, "gfx-target").map(str::to_owned);
             let Subject::Device(id) = subject else { return None };
-            let name = devices::name(report, subject).unwrap_or_else(|| id.clone());
+            let name = devices::name(known, subject).unwrap_or_else(|| id.clone());
             let set = capability.as_ref().map(ToString::to_string).or_else(|| gfx.clone());
-            let vendor = known.text("device-vendor", subject)?;
+            let vendor = known.text_about(subject, "device-vendor")?;
             if vendor == "nvidia" && !of_nvidia.contains(&subject) {
                 return None;
             }
@@ -83,15 +80,15 @@ impl Machine {
                 shown: set.map_or_else(|| name.clone(), |set| format!("{name} ({set})")),
                 capability,
                 gfx,
-                integrated: known.text("gpu-line", subject) == Some("integrated")
-                    || devices::kind(report, subject).as_deref() == Some("integrated"),
+                integrated: known.text_about(subject, "gpu-line") == Some("integrated")
+                    || devices::kind(known, subject).as_deref() == Some("integrated"),
             })
         };
         Machine {
-            gpus: report.device_subjects().into_iter().filter_map(gpu).collect(),
-            system: system_of(report),
-            processor: Some(report.text("arch")).filter(|arch| !arch.is_empty()).map(str::to_owned),
-            driver_api: report.version("cuda-driver-api").cloned(),
+            gpus: known.device_subjects().into_iter().filter_map(gpu).collect(),
+            system: system_of(known),
+            processor: Some(known.text("arch")).filter(|arch| !arch.is_empty()).map(str::to_owned),
+            driver_api: known.version("cuda-driver-api").cloned(),
         }
     }
 
@@ -117,34 +114,27 @@ impl Machine {
 }
 
 /// The derived facts about all packages of a report.
-pub(super) fn all(report: &Report, matrix: &Matrix) -> Vec<Fact> {
-    let mut by_package: BTreeMap<&Subject, Vec<&Fact>> = BTreeMap::new();
-    for fact in report.facts.iter().filter(|fact| matches!(fact.subject, Subject::Package { .. })) {
-        by_package.entry(&fact.subject).or_default().push(fact);
-    }
-    if by_package.is_empty() {
-        return Vec::new();
-    }
-    let machine = Machine::of(report);
+pub(super) fn all(known: &Known, matrix: &Matrix, machine: &Machine) -> Vec<Fact> {
     let python = |subject: &Subject| match subject {
         Subject::Package { environment, .. } => {
-            report.about(&Subject::Environment(environment.clone()), "environment-python").and_then(version)
+            known.about(&Subject::Environment(environment.clone()), "environment-python").and_then(version)
         }
         _ => None,
     };
     // What conda built is for other Pythons than the wheels.
     let by_conda = |subject: &Subject| match subject {
         Subject::Package { environment, .. } => {
-            let kind = report.about(&Subject::Environment(environment.clone()), "environment-kind");
+            let kind = known.about(&Subject::Environment(environment.clone()), "environment-kind");
             kind.is_some_and(|kind| *kind == Value::from("conda"))
         }
         _ => false,
     };
-    let of = |(subject, own): (&Subject, Vec<&Fact>)| {
+    let of = |subject: &Subject| {
         let python = python(subject).filter(|_| !by_conda(subject));
-        of_package(matrix, &machine, python, subject, &own)
+        of_package(matrix, machine, python, subject, &known.facts_about(subject).collect::<Vec<_>>())
     };
-    by_package.into_iter().flat_map(of).collect()
+    let packages = known.all_subjects().filter(|subject| matches!(subject, Subject::Package { .. }));
+    packages.flat_map(of).collect()
 }
 
 /// The derived facts about one package, from its own facts and the Python of its environment.
@@ -156,19 +146,19 @@ pub(crate) fn of_package(
     own: &[&Fact],
 ) -> Vec<Fact> {
     let Subject::Package { name, .. } = subject else { return Vec::new() };
-    let known = Known::of(own.iter().copied());
-    let value = |key: &'static str| known.value(key, subject);
+    let value = |key: &str| first_value(own.iter().copied(), key);
     let installed = value("package-version").and_then(version);
     let product = matrix.product_of_package(name);
     let release = product.zip(installed).and_then(|(product, installed)| product.release(installed));
     let mut derived = Vec::new();
+    let python = python.filter(|python| !matrix.is_beyond("environment-python", python));
     if let (Some(range), Some(python)) = (release.and_then(|release| release.python.as_ref()), python) {
         derived.push(fact(&TAKES_PYTHON, subject, Value::Flag(range.contains(python)), "the metadata of the release"));
     }
-    let build = build_of(matrix, machine, subject, &known);
+    let build = build_of(matrix, machine, subject, &value);
     let mut add = |name: &str, told: Option<Value>| {
         if let (Some(key), Some(told)) = (accelprobe_probes::key(name), told)
-            && known.value(key.name, subject).is_none()
+            && value(key.name).is_none()
         {
             derived.push(fact(key, subject, told, "the builds of the release"));
         }
@@ -180,32 +170,40 @@ pub(crate) fn of_package(
         add("package-rocm", build.rocm.clone().map(Value::Version));
         add("package-architectures", build.architectures.clone().map(Value::Set));
     }
-    let told = Known::of(own.iter().copied().chain(&derived));
-    let computes = told.text("package-build", subject).map(str::to_owned);
-    let held = match told.value("package-architectures", subject) {
+    let told = |key: &str| first_value(own.iter().copied().chain(&derived), key);
+    let computes = match told("package-build") {
+        Some(Value::Text(computes)) => Some(computes.clone()),
+        _ => None,
+    };
+    let held = match told("package-architectures") {
         Some(Value::Set(held)) if !held.is_empty() => held.clone(),
         _ => return derived,
     };
-    let cuda = told.value("package-cuda", subject).and_then(version).cloned();
+    let cuda = told("package-cuda").and_then(version).cloned();
     derived.extend(served(machine, computes.as_deref(), &held, cuda.as_ref(), subject));
     derived
 }
 
+/// The first value under a key among the few facts about a package.
+fn first_value<'f>(facts: impl Iterator<Item = &'f Fact>, key: &str) -> Option<&'f Value> {
+    facts.filter(|fact| fact.key.name == key).find_map(|fact| fact.value.as_ref().ok())
+}
+
 /// The build that an installed package is, by what is known of it.
-pub(super) fn build_of<'a>(
+pub(super) fn build_of<'a, 'f>(
     matrix: &'a Matrix,
     machine: &Machine,
     subject: &Subject,
-    known: &Known<'_>,
+    value: &dyn Fn(&str) -> Option<&'f Value>,
 ) -> Option<&'a Build> {
     let Subject::Package { name, .. } = subject else { return None };
-    let installed = known.value("package-version", subject).and_then(version)?;
+    let installed = value("package-version").and_then(version)?;
     let product = matrix.product_of_package(name)?;
     let told = Told {
         label: label(installed),
-        computes: known.value("package-build", subject).map(ToString::to_string),
-        cuda: known.value("package-cuda", subject).and_then(version),
-        rocm: known.value("package-rocm", subject).and_then(version),
+        computes: value("package-build").map(ToString::to_string),
+        cuda: value("package-cuda").and_then(version),
+        rocm: value("package-rocm").and_then(version),
     };
     let fits =
         |build: &&Build| product.package_of(build) == name && machine.takes(build) && told.is(build, machine.system);

@@ -1,9 +1,10 @@
 //! AMD's near relatives: a GPU without code of its own runs that of its relative where `HSA_OVERRIDE_GFX_VERSION` names it.
 
-use accelprobe_probes::fact::{Fact, Key, Kind, Report, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Kind, Scope, Subject, Value};
 
+use super::Known;
 use super::architectures::{self, Cover};
-use super::{Known, fact};
+use super::fact;
 use crate::matrix::Matrix;
 
 pub(super) static GFX_OVERRIDE: Key = Key::new(
@@ -22,40 +23,39 @@ pub(super) static PACKAGE_GFX_OVERRIDE: Key = Key::new(
 
 /// What would help the AMD GPUs here that have a relative. The variable holds for all of them, so that it helps where all have
 /// the same one, and harms others.
-pub(super) fn of_devices(report: &Report, matrix: &Matrix) -> Vec<Fact> {
-    let known = Known::of(&report.facts);
-    let devices = report.device_subjects();
-    let with_target: Vec<(&Subject, &str)> =
-        devices.into_iter().filter_map(|subject| Some((subject, known.text("gfx-target", subject)?))).collect();
-    let Some(stand_in) = common(matrix, with_target.iter().map(|(_, gfx)| *gfx)) else { return Vec::new() };
-    let Some(value) = numbers(stand_in) else { return Vec::new() };
-    let one = |(subject, _): &(&Subject, &str)| {
-        fact(&GFX_OVERRIDE, subject, Value::from(value.as_str()), "the targets of the GPUs")
-    };
-    with_target.iter().map(one).collect()
+pub(super) fn of_devices(known: &Known, matrix: &Matrix) -> Vec<Fact> {
+    let Some(value) = common(known, matrix).and_then(numbers) else { return Vec::new() };
+    let one = |(subject, _)| fact(&GFX_OVERRIDE, subject, Value::from(value.as_str()), "the targets of the GPUs");
+    targets(known).map(one).collect()
 }
 
 /// What would make each package serve the AMD GPUs here, where it serves none as it is.
-pub(super) fn of_packages(report: &Report, matrix: &Matrix) -> Vec<Fact> {
-    let known = Known::of(&report.facts);
-    let devices = report.device_subjects();
-    let targets: Vec<&str> = devices.iter().filter_map(|subject| known.text("gfx-target", subject)).collect();
-    let Some(stand_in) = common(matrix, targets.iter().copied()) else { return Vec::new() };
+pub(super) fn of_packages(known: &Known, matrix: &Matrix) -> Vec<Fact> {
+    let Some(stand_in) = common(known, matrix) else { return Vec::new() };
     let one = |told: &Fact| {
         let Ok(Value::Set(held)) = &told.value else { return None };
         let serves = |gfx: &str| architectures::of_rocm(held, gfx) == Cover::Code;
-        let of_rocm = known.text("package-build", &told.subject) == Some("rocm");
-        if !of_rocm || targets.iter().any(|gfx| serves(gfx)) || !serves(stand_in) {
+        let of_rocm = known.about(&told.subject, "package-build") == Some(&Value::from("rocm"));
+        if !of_rocm || targets(known).any(|(_, gfx)| serves(gfx)) || !serves(stand_in) {
             return None;
         }
         let value = Value::Text(numbers(stand_in)?);
         Some(fact(&PACKAGE_GFX_OVERRIDE, &told.subject, value, "the GPUs and what the package holds"))
     };
-    report.all("package-architectures").filter_map(one).collect()
+    known.all("package-architectures").filter_map(one).collect()
+}
+
+/// The GPUs whose targets are known.
+fn targets(known: &Known) -> impl Iterator<Item = (&Subject, &str)> {
+    known.all("gfx-target").filter_map(|fact| match &fact.value {
+        Ok(Value::Text(gfx)) => Some((&fact.subject, gfx.as_str())),
+        _ => None,
+    })
 }
 
 /// The relative that all targets have, where they have one and the same.
-fn common<'a>(matrix: &'a Matrix, mut targets: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+fn common<'a>(known: &Known, matrix: &'a Matrix) -> Option<&'a str> {
+    let mut targets = targets(known).map(|(_, gfx)| gfx);
     let first = stand_in(matrix, targets.next()?)?;
     targets.all(|gfx| stand_in(matrix, gfx) == Some(first)).then_some(first)
 }

@@ -1,10 +1,12 @@
 //! The commands that install a build, for pip and for uv, into the Python environment that is active or into a new one.
 
-use accelprobe_probes::fact::{Report, Subject, Value};
+use accelprobe_probes::fact::{Subject, Value};
 use accelprobe_probes::python::quoted;
+use accelprobe_probes::version::Version;
 
 use super::{Place, Plan};
 use crate::judge::Case;
+use crate::judge::known::Known;
 use crate::matrix::Environment;
 
 /// Commands that can be pasted, one after the other.
@@ -27,7 +29,7 @@ pub(crate) fn install(case: &Case<'_>, plan: &Plan<'_>) -> Commands {
     into_active(case, &words(plan, over.then_some(&here)))
 }
 
-fn is_installed(report: &Report, environment: &str, name: &str) -> bool {
+fn is_installed(report: &Known, environment: &str, name: &str) -> bool {
     let subject = Subject::Package { environment: environment.to_owned(), name: name.to_owned() };
     report.about(&subject, "package-version").is_some()
 }
@@ -73,8 +75,17 @@ pub(crate) fn into_active(case: &Case<'_>, words: &str) -> Commands {
     }
 }
 
+/// The commands that install a plan into a new environment with another Python, which uv brings.
+pub(crate) fn with_python(case: &Case<'_>, plan: &Plan<'_>, python: &Version) -> Vec<String> {
+    let activate = match case.environment {
+        Some(Environment::Windows) => vec![format!("uv venv --python {python} ml"), r"ml\Scripts\activate".to_owned()],
+        _ => vec![format!("uv venv --python {python} ~/.venvs/ml && . ~/.venvs/ml/bin/activate")],
+    };
+    activate.into_iter().chain([format!("uv pip install {}", words(plan, None))]).collect()
+}
+
 /// The one command that puts a plan in the place of what is installed in an environment.
-pub(crate) fn repair(report: &Report, environment: &str, installed: &str, plan: &Plan<'_>) -> String {
+pub(crate) fn repair(report: &Known, environment: &str, installed: &str, plan: &Plan<'_>) -> String {
     let folder = Subject::Environment(environment.to_owned());
     let text = |key: &str| report.about(&folder, key).map(Value::to_string);
     let here = |name: &str| is_installed(report, environment, name);

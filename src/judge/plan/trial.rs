@@ -6,7 +6,9 @@ use accelprobe_probes::version::Range;
 use super::{Doubt, Place, Planner, Reason, words};
 use crate::judge::derive::{self, Gpu, Machine};
 use crate::judge::findings;
-use crate::matrix::condition::{Beyond, Conditions, Ground, Truth};
+use crate::judge::ground::Ground;
+use crate::judge::known::Spot;
+use crate::matrix::condition::{Beyond, Conditions, Truth};
 use crate::matrix::{Build, Matrix, Product, Release, Row, Rule, Severity, Support};
 
 /// What is tried.
@@ -63,8 +65,9 @@ impl<'a> Trial<'_, '_, 'a> {
         self.python(&mut tried);
         let facts = self.facts(&machine.with(gpus.to_vec()), &subject);
         let ground = self.planner.case.ground.suppose(&subject, &facts);
+        let spot = ground.spot(&subject);
         for (rule, rows) in &self.planner.rules {
-            judge(rule, rows, &ground, &subject, &mut tried);
+            judge(rule, rows, &ground, &spot, &mut tried);
         }
         self.code(&facts, gpus, &mut tried);
         tried
@@ -93,6 +96,10 @@ impl<'a> Trial<'_, '_, 'a> {
             None if ranges.is_empty() => {}
             None => tried.doubts.push(Doubt::Python(words())),
             Some(python) if ranges.iter().all(|range| range.contains(python)) => {}
+            Some(python) if self.planner.case.matrix.is_beyond("environment-python", python) => {
+                let told = format!("{} as far as this matrix goes, and Python {python} is newer than it", words());
+                tried.doubts.push(Doubt::NewPython(told));
+            }
             Some(python) => {
                 let (name, release) = (&self.product.name, &self.release.version);
                 let key = if self.place.environment.is_empty() { "python" } else { "environment-python" };
@@ -114,6 +121,8 @@ impl<'a> Trial<'_, '_, 'a> {
     fn code(&self, facts: &[Fact], gpus: &[Gpu], tried: &mut Tried<'a>) {
         let (code, instructions) = match self.build.computes.as_str() {
             "cuda" => ("arch-not-in-wheel", "compute-capability"),
+            // Under the variable a GPU runs the code of another.
+            "rocm" if self.planner.case.ground.report.host("hsa-override-gfx-version").is_some() => return,
             "rocm" => ("rocm-gfx-not-in-build", "gfx-target"),
             _ => return,
         };
@@ -174,9 +183,9 @@ impl<'a> Trial<'_, '_, 'a> {
 }
 
 /// What one rule says of a package.
-fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, subject: &Subject, tried: &mut Tried<'a>) {
+fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, spot: &Spot<'_>, tried: &mut Tried<'a>) {
     // Versions compare plainly: a newer driver does what an older one did.
-    let holds = |conditions: &Conditions| conditions.hold(ground, subject, Beyond::Compared);
+    let holds = |conditions: &Conditions| conditions.hold(ground, spot, Beyond::Compared);
     let (mut held, mut open, mut likely) = (false, None, None);
     for row in rows {
         let applies = holds(&row.when);
@@ -193,7 +202,7 @@ fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, subject: &Su
                     code: &rule.code,
                     rule: &rule.id,
                     caused_by: &rule.caused_by,
-                    message: findings::fill(&rule.message, ground, row, subject, ", "),
+                    message: findings::fill(&rule.message, ground, row, spot, ", "),
                     keys: row.require.keys().filter(|key| key.scope == Scope::Host).collect(),
                     change: words::change(row),
                     sources: &rule.sources,

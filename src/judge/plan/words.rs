@@ -61,7 +61,8 @@ impl Plan<'_> {
     /// What is not known, as half a sentence that goes with the plan; nothing where all is known.
     pub(crate) fn doubt(&self) -> Option<String> {
         let of = |python: bool| {
-            let doubts = self.doubts.iter().filter(move |doubt| matches!(doubt, Doubt::Python(_)) == python);
+            let is_python = |doubt: &&Doubt<'_>| matches!(doubt, Doubt::Python(_) | Doubt::NewPython(_));
+            let doubts = self.doubts.iter().filter(move |doubt| is_python(doubt) == python);
             doubts.map(Doubt::words).collect::<Vec<_>>().join(" and ")
         };
         let python = Some(of(true)).filter(|words| !words.is_empty()).map(|words| format!("for {words}"));
@@ -69,6 +70,11 @@ impl Plan<'_> {
         let rest = rest.map(|words| format!("needs {words}, which is not known here"));
         let all: Vec<String> = [python, rest].into_iter().flatten().collect();
         (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// Whether the matrix is older than the Python for which this is.
+    pub(crate) fn is_beyond(&self) -> bool {
+        self.doubts.iter().any(|doubt| matches!(doubt, Doubt::NewPython(_)))
     }
 
     /// The same of what decides whether the GPU is used. A Python can be had.
@@ -81,7 +87,7 @@ impl Doubt<'_> {
     /// What is needed.
     pub(super) fn words(&self) -> String {
         match self {
-            Doubt::Python(words) => words.clone(),
+            Doubt::Python(words) | Doubt::NewPython(words) => words.clone(),
             Doubt::Code(held) => code(held),
             Doubt::Rule(row) => required(row),
         }
@@ -116,7 +122,7 @@ pub(super) fn pythons(matrix: &Matrix, ranges: &[&Range]) -> String {
 }
 
 /// What a row requires.
-pub(super) fn required(row: &Row) -> String {
+pub(crate) fn required(row: &Row) -> String {
     let words = row.require.0.iter().map(|condition| changeable(condition).unwrap_or_else(|| condition.to_string()));
     words.collect::<Vec<_>>().join(" and ")
 }

@@ -1,0 +1,69 @@
+//! docs/WHAT-IF.md: its transcripts are what the program prints, and the first question is answered for this machine, too.
+
+use std::fmt::Write;
+
+use crate::generated;
+use crate::tool::{Folder, ran, root, tool};
+
+/// Words as a shell takes them apart.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for c in line.chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            (None, ' ') => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(c),
+        }
+    }
+    words
+}
+
+/// The lines with a command of the transcripts.
+fn commands(document: &str) -> Vec<&str> {
+    document.lines().filter(|line| line.starts_with("$ accelprobe doctor ")).collect()
+}
+
+#[test]
+fn the_transcripts_are_what_the_program_prints() {
+    let path = root().join("docs/WHAT-IF.md");
+    let document = std::fs::read_to_string(&path).unwrap();
+    let machine = document.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = Folder::new("what-if");
+    folder.write("machine.toml", machine);
+    let mut pieces = document.split("```text\n");
+    let mut expected = pieces.next().unwrap().to_owned();
+    let mut asked = 0;
+    for piece in pieces {
+        let (transcript, rest) = piece.split_once("```").unwrap();
+        let command = commands(transcript)[0];
+        let words = words(command);
+        let arguments: Vec<&str> = words.iter().skip(2).map(String::as_str).collect();
+        let told = ran(tool(&arguments).current_dir(&folder.0).output().unwrap());
+        assert_eq!(told.err, "", "{command}");
+        write!(expected, "```text\n{command}\n{}\n$ echo $?\n{}\n```{rest}", told.out, told.code).unwrap();
+        asked += 1;
+    }
+    assert!(asked >= 11, "{asked}");
+    generated::check(&path, &expected);
+}
+
+#[test]
+fn the_first_question_has_the_same_answer_on_the_machine_at_hand() {
+    let document = std::fs::read_to_string(root().join("docs/WHAT-IF.md")).unwrap();
+    let command = commands(&document)[0].replace(" --from machine.toml", " --json");
+    let words = words(&command);
+    let arguments: Vec<&str> = words.iter().skip(2).map(String::as_str).collect();
+    let ran = ran(tool(&arguments).output().unwrap());
+    let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let want = &told["wants"][0];
+    assert_eq!((&want["spec"], &want["verdict"]), (&"torch".into(), &"holds".into()), "{want}");
+    let advice = &told["recommendations"][0];
+    assert_eq!((&advice["system"], &advice["build"]), (&"pytorch".into(), &"cu126".into()), "{advice}");
+    let last = advice["commands"].as_array().unwrap().last().unwrap().as_str().unwrap();
+    assert!(last.ends_with("--index-url https://download.pytorch.org/whl/cu126"), "{last}");
+    let unlock = advice["unlocks"][0].as_str().unwrap();
+    assert!(unlock.contains("NVIDIA driver 580") && unlock.contains("CUDA 13"), "{unlock}");
+    let errors = told["findings"].as_array().unwrap().iter().any(|finding| finding["severity"] == "error");
+    assert_eq!(ran.code, i32::from(errors));
+}
