@@ -26,7 +26,7 @@ use accelprobe_probes::ladder::Climb;
 use crate::diagnosis::{
     Citation, Consequence, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl,
 };
-use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Severity, Support, System};
+use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Row, Severity, Support, System};
 use crate::project::Project;
 use crate::spec::{Mistake, Spec};
 
@@ -67,12 +67,13 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         joined.extend(instead);
     }
     let case = Case::new(&joined, &climbs, matrix, asked, environment);
-    let mut findings = findings::by_rules(&case);
+    let by_rules = findings::by_rules(&case);
+    let mut findings = by_rules.clone();
     let planner = Planner::new(&case);
     let mut wanted = Vec::new();
     let mut wants = Vec::new();
     for spec in asked.wants.iter().chain(&of_project.specs) {
-        let mut judged = wants::want(&planner, &findings, spec)?;
+        let mut judged = wants::want(&planner, &by_rules, spec)?;
         // One way out is told, that for this very machine.
         let remedy = judged.fault.as_mut().and_then(|fault| fault.finding.remedy.as_mut());
         if let (Some(remedy), Some(system)) = (remedy, judged.system)
@@ -81,7 +82,7 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
             *remedy = own;
         }
         let mut want = judged.want;
-        let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, matrix));
+        let cause = judged.fault.as_ref().and_then(|fault| tell(&mut findings, fault, judged.system, matrix));
         if let Some(cause) = &cause {
             want.detail.clone_from(&cause.message);
             want.because.push(cause.rule.clone());
@@ -96,12 +97,12 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
     let requirements = asked
         .requirements
         .iter()
-        .map(|spec| requirements::requirement(&planner, &findings, spec))
+        .map(|spec| requirements::requirement(&planner, &by_rules, spec))
         .collect::<Result<_, _>>()?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let recommendations = match asked.wants.is_empty() && asked.project.files.is_empty() {
-        true => recommend::for_frameworks(&planner, &findings),
-        false => recommend::for_wants(&planner, &wanted, &findings),
+        true => recommend::for_frameworks(&planner, &by_rules),
+        false => recommend::for_wants(&planner, &wanted, &by_rules),
     };
     Ok(Diagnosis {
         format: FORMAT,
@@ -136,13 +137,21 @@ fn with_builds<'a>(report: &'a Report, joined: &Known, told: usize) -> Cow<'a, R
 }
 
 /// Adds a want's finding to those of the rules. Where a rule has found the cause, or says the same by its code, that finding
-/// becomes an error, has the want as its consequence, and is returned.
-fn tell(findings: &mut Vec<Finding>, fault: &Fault, matrix: &Matrix) -> Option<Finding> {
+/// becomes an error, has the want as its consequence, and is returned. What is wrong with a package explains nothing of others.
+fn tell(findings: &mut Vec<Finding>, fault: &Fault, system: Option<&System>, matrix: &Matrix) -> Option<Finding> {
     let wanted = &fault.finding;
-    let same = |rule: &str| matrix.rules.iter().any(|one| one.id == rule && one.code == wanted.code);
     let causes = causes_of(matrix, &fault.causes);
+    let is_of_wanted = |told: &Finding| {
+        let of_packages = |row: &Row| row.when.is_of_packages() || row.require.is_of_packages();
+        let of = |name: &String| told.subject.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(" in "));
+        let rule = matrix.rules.iter().find(|rule| rule.id == told.rule);
+        rule.is_some_and(|rule| {
+            !rule.row.iter().any(of_packages) || system.into_iter().flat_map(|system| &system.packages).any(of)
+        })
+    };
     let explains = |told: &&mut Finding| {
-        (told.severity > Severity::Info && causes.contains(&told.rule.as_str())) || same(&told.rule)
+        is_of_wanted(told)
+            && (told.code == wanted.code || (told.severity > Severity::Info && causes.contains(&told.rule.as_str())))
     };
     if let Some(cause) = findings.iter_mut().find(explains) {
         cause.severity = Severity::Error;

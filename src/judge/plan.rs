@@ -262,6 +262,13 @@ impl<'c, 'a> Planner<'c, 'a> {
         wished.all(|build| build.computes == first).then_some(vendor)
     }
 
+    /// Whether what is wanted has nothing to do with a GPU: by its part, or as a package that is for the processor alone.
+    pub(super) fn is_for_cpu(&self, product: &'a Product, spec: &Spec) -> bool {
+        let wish = wish(spec);
+        let mut wished = product.build.iter().filter(|build| wish.takes(product, build)).peekable();
+        spec.part == Some(Part::Cpu) || (wished.peek().is_some() && wished.all(|build| build.computes == "cpu"))
+    }
+
     /// The system that must work for a build to use its GPU.
     pub(super) fn api(&self, build: &Build) -> Option<&'a System> {
         let mut apis = APIS.iter().flat_map(|(_, apis)| apis.iter());

@@ -132,7 +132,8 @@ fn remedy<'a>(
         instead.map(|plan| format!("{} works as things are", plan.title_for())).into_iter().collect();
     parts.extend(outlook.unlocks());
     if parts.is_empty() {
-        return None;
+        let mut barred = outlook.barred.iter();
+        return barred.find_map(|(_, support)| support.remedy.clone());
     }
     // Another Python is the one upgrade that a command brings without harm to anything else.
     let commands = match instead {

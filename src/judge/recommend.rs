@@ -58,11 +58,11 @@ fn for_want<'a>(
         (Some(Part::Cpu), None) => on_the_processor(case, system).or_else(|| chosen(case, system)),
         _ => chosen(case, system),
     };
-    // What cannot be had here has its own way out, unless the set-up for this very machine knows a better one.
+    // What the matrix says no to has its own way out, unless the set-up for this very machine knows a better one.
     if let Some(finding) = finding
         && setup.is_none_or(|setup| setup.gives == Gives::Gpu)
+        && (product.is_none() || system.support.iter().any(|support| support.id == finding.rule))
         && let Some(remedy) = finding.remedy.as_ref().filter(|remedy| !remedy.commands.is_empty())
-        && finding.rule != product.map_or("", |product| product.id.as_str())
     {
         return vec![Recommendation {
             gives: Gives::Move,
@@ -73,24 +73,21 @@ fn for_want<'a>(
             ..empty(system)
         }];
     }
-    let outlook = product.map(|product| planner.wanted(system, product, spec));
     // Who wants other releases than the newest gets them by name where they can be had.
     let newest = product.and_then(Product::horizon);
     let takes_newest = spec.range.as_ref().is_none_or(|range| newest.is_none_or(|newest| range.contains(newest)));
-    match (setup.filter(|setup| takes_newest || !is_first(setup) || *verdict != Outcome::Holds), outlook) {
+    let setup = setup.filter(|setup| takes_newest || !is_first(setup) || *verdict != Outcome::Holds);
+    match (setup, product) {
         (Some(setup), _) if is_first(setup) => vec![by_setup(case, system, setup)],
-        // Who wants what is newer than the matrix is not offered what is older.
-        (_, Some(outlook)) if outlook.gpu.is_empty() && outlook.cpu.is_none() && finding.is_none() => Vec::new(),
-        (_, Some(outlook)) if outlook.gpu.is_empty() && outlook.cpu.is_none() => {
-            let open = planner.outlook(
-                Some(system),
-                outlook.product,
-                &Place::active(case.ground.report),
-                plan::Wish::default(),
-            );
-            by_outlook(planner, system, Some(spec), &open, findings)
+        (_, Some(product)) => {
+            let wanted = planner.wanted(system, product, spec);
+            let open =
+                || planner.outlook(Some(system), product, &Place::active(case.ground.report), plan::Wish::default());
+            // In the place of what cannot be had, the best that can.
+            let other = Some(()).filter(|()| *verdict == Outcome::Broken).map(|()| open());
+            let other = other.filter(|other| !other.gpu.is_empty() || wanted.cpu.is_none());
+            by_outlook(planner, system, Some(spec), other.as_ref().unwrap_or(&wanted), findings)
         }
-        (_, Some(outlook)) => by_outlook(planner, system, Some(spec), &outlook, findings),
         (Some(setup), None) if takes_newest => vec![by_setup(case, system, setup)],
         _ => Vec::new(),
     }
@@ -105,15 +102,15 @@ fn product<'a>(case: &Case<'a>, system: &System) -> Option<&'a Product> {
 }
 
 /// What can be had, as recommendations: one, or one for each group of GPUs.
-fn by_outlook(
-    planner: &Planner<'_, '_>,
+fn by_outlook<'a>(
+    planner: &Planner<'_, 'a>,
     system: &System,
     spec: Option<&Spec>,
-    outlook: &Outlook<'_>,
+    outlook: &Outlook<'a>,
     findings: &[Finding],
 ) -> Vec<Recommendation> {
     let case = planner.case();
-    let on_cpu = spec.is_some_and(|spec| spec.part == Some(Part::Cpu));
+    let on_cpu = spec.is_some_and(|spec| planner.is_for_cpu(outlook.product, spec));
     let gpu = if on_cpu { [].as_slice() } else { outlook.gpu.as_slice() };
     let unlocks = if on_cpu { Vec::new() } else { outlook.unlocks() };
     if let Some(text) = installed(case, spec, outlook, gpu, findings) {
@@ -137,7 +134,7 @@ fn by_outlook(
             let place = Place::active(case.ground.report);
             planner.outlook(None, outlook.product, &place, plan::Wish::default()).gpu.into_iter().next()
         });
-        let other = other.map(|plan| format!("in another release: {}", plan.title_for()));
+        let other = other.map(|plan| format!("or instead: {}", plan.title_for()));
         // Newer statements may know a way that this edition does not judge by.
         let barred = outlook.barred.first().filter(|_| !on_cpu);
         let newer = barred.into_iter().flat_map(|(_, support)| case.contradictions(support));
@@ -218,7 +215,7 @@ fn empty(system: &System) -> Recommendation {
 }
 
 /// What is installed in the active environment and works, in words; nothing where something else would be better.
-fn installed(
+pub(super) fn installed(
     case: &Case<'_>,
     spec: Option<&Spec>,
     outlook: &Outlook<'_>,

@@ -222,7 +222,7 @@ fn by_plan<'a>(
 ) -> Turnout {
     let case = planner.case();
     let outlook = planner.wanted(system, product, spec);
-    if spec.part == Some(Part::Cpu) {
+    if planner.is_for_cpu(product, spec) {
         return match &outlook.cpu {
             Some(plan) => on_the_processor(plan, None),
             None => refused(planner, Some(system), spec, &outlook),
@@ -251,6 +251,9 @@ fn by_plan<'a>(
             let state = case.ground.climbs.get(&api.id).map_or("broken", |climb| climb.state.name());
             let finding = cannot(case, statement, spec, format!("{}-{state}", api.id), message);
             return Turnout::broken(finding, api.explained_by.clone());
+        }
+        if let Some(text) = recommend::installed(case, Some(spec), &outlook, &outlook.gpu, findings) {
+            return Turnout::new(Outcome::Holds, text);
         }
         let titles: Vec<String> = outlook.gpu.iter().map(|plan| plan.title_for()).collect();
         let mut detail = titles.join("; ");

@@ -192,8 +192,10 @@ fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, spot: &Spot<
         if applies == Truth::False || (!row.except.0.is_empty() && holds(&row.except) == Truth::True) {
             continue;
         }
+        let of_machine = row.require.keys().all(|key| key.scope == Scope::Host);
         match (applies, holds(&row.require)) {
-            (Truth::True, Truth::False) => {
+            // What the machine does not meet is refused even where the row may not apply: nobody is sent into the unknown.
+            (_, Truth::False) if applies == Truth::True || of_machine => {
                 let of_release = row.when.keys().chain(row.require.keys()).any(|key| key.name == "package-version");
                 tried.for_good &= !of_release;
                 tried.reasons.push(Reason {
@@ -209,7 +211,7 @@ fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, spot: &Spot<
             }
             (Truth::True, Truth::True) => held = true,
             // What only an installed copy can tell is no doubt about one that is not there.
-            (_, Truth::Unknown) if row.require.keys().all(|key| key.scope == Scope::Host) => {
+            (_, Truth::Unknown) if of_machine => {
                 let place = if applies == Truth::True { &mut open } else { &mut likely };
                 place.get_or_insert(*row);
             }
