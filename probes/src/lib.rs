@@ -32,6 +32,7 @@ pub mod openvino;
 mod parallel;
 pub mod python;
 pub mod pytorch;
+pub mod quick_hash;
 mod resolve;
 pub mod rocm;
 mod search_path;
@@ -54,6 +55,7 @@ use fact::{Asked, Fact, Key, Report};
 use host::shared::Shared;
 use host::{Answer, Host, Missing, Query};
 use ladder::Climb;
+use quick_hash::QuickHash;
 
 /// One probe: what it asks, which facts it finds, and how far its system gets.
 pub struct Probe {
@@ -164,7 +166,8 @@ fn no_facts() -> Missing {
 /// The key of a name.
 pub fn key(name: &str) -> Option<&'static Key> {
     // There are hundreds, and every condition of the matrix names one.
-    static BY_NAME: LazyLock<HashMap<&str, &Key>> = LazyLock::new(|| keys().map(|key| (key.name, key)).collect());
+    static BY_NAME: LazyLock<HashMap<&str, &Key, QuickHash>> =
+        LazyLock::new(|| keys().map(|key| (key.name, key)).collect());
     BY_NAME.get(name).copied()
 }
 

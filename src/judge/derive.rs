@@ -18,7 +18,7 @@ use super::known::Known;
 use super::project;
 use crate::matrix::Matrix;
 
-pub(super) use packages::{Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, of_package};
+pub(super) use packages::{Gpu, Machine, TAKES_PYTHON, WITHOUT_CODE, on_gpus};
 
 /// The keys of all facts that are derived and that no probe tells.
 pub(crate) static KEYS: &[&Key] = &[

@@ -1,8 +1,6 @@
 //! Findings by the matrix's rules: each row whose `when` holds and whose `require` does not.
 
-use std::collections::HashMap;
-
-use accelprobe_probes::fact::{Fact, Scope, Subject, Value};
+use accelprobe_probes::fact::{Fact, Key, Scope, Subject, Value};
 
 use super::ground::Ground;
 use super::known::Known;
@@ -102,30 +100,25 @@ fn explains(cause: &Subject, other: &Subject) -> bool {
 /// What rows are judged for.
 struct Judged<'g, 'a> {
     ground: &'g Ground<'a>,
-    /// The subjects that have a fact under a key, by its name: hundreds of rows are judged for the same packages.
-    spots: HashMap<&'static str, Vec<Spot<'a>>>,
+    /// The subjects that have a fact under a key: hundreds of rows are judged for the same packages.
+    spots: Vec<(Option<&'static Key>, Vec<Spot<'a>>)>,
 }
 
 impl<'g, 'a> Judged<'g, 'a> {
     fn new(ground: &'g Ground<'a>) -> Judged<'g, 'a> {
         static MACHINE: Subject = Subject::Host;
-        Judged { ground, spots: HashMap::from([("", vec![ground.spot(&MACHINE)])]) }
+        Judged { ground, spots: vec![(None, vec![ground.spot(&MACHINE)])] }
     }
 
     /// The subjects of the narrowest fact that a row looks at; the machine where it looks at nothing narrower.
     fn spots(&mut self, row: &Row) -> &[Spot<'a>] {
-        let conditions = || [&row.when, &row.except, &row.require].into_iter();
-        // What is part of something else is narrower than that.
-        let key = match () {
-            () if conditions().any(Conditions::is_of_packages) => accelprobe_probes::key("package-version"),
-            () if conditions().any(|conditions| conditions.beside().next().is_some()) => {
-                accelprobe_probes::key("environment-role")
-            }
-            () => row.require.keys().chain(row.when.keys()).find(|key| key.scope != Scope::Host),
-        };
-        self.spots
-            .entry(key.map_or("", |key| key.name))
-            .or_insert_with(|| key.map(|key| self.ground.spots(key)).unwrap_or_default())
+        let key = row.judged_for();
+        let place = self.spots.iter().position(|(own, _)| own.map(|key| key.name) == key.map(|key| key.name));
+        let place = place.unwrap_or_else(|| {
+            self.spots.push((key, key.map(|key| self.ground.spots(key)).unwrap_or_default()));
+            self.spots.len() - 1
+        });
+        self.spots.get(place).map_or([].as_slice(), |(_, spots)| spots)
     }
 }
 

@@ -1,13 +1,14 @@
 //! What conditions are judged on: the facts, how the systems stand by them, and the newest releases that are known.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use accelprobe_probes::fact::{Fact, Key, Scope, Subject, Value};
 use accelprobe_probes::host::Missing;
 use accelprobe_probes::ladder::Climb;
 use accelprobe_probes::version::Version;
 
-use super::known::{Known, Spot};
+use super::known::{Found, Known, Spot};
 use crate::matrix::Matrix;
 
 /// See the module.
@@ -47,14 +48,17 @@ impl<'a> Ground<'a> {
     }
 
     /// The facts under a key that count where a subject is judged, in the order of trust.
-    pub(crate) fn facts(&self, key: &'static Key, spot: &Spot<'_>) -> impl Iterator<Item = &'a Fact> + Clone + use<'a> {
-        let narrow = matches!(key.scope, Scope::Package | Scope::Environment);
-        let supposed = self.supposed.filter(|(package, _)| narrow && *package == spot.subject);
-        let facts = supposed.map_or([].as_slice(), |(_, facts)| facts);
-        let told = facts.iter().filter(move |fact| std::ptr::eq(fact.key, key));
-        let instead = supposed.is_some() && (key.scope == Scope::Package || told.clone().next().is_some());
-        let known = (!instead).then(|| self.report.facts(key, spot));
-        told.chain(known.into_iter().flatten())
+    pub(crate) fn facts(&self, key: &'static Key, spot: &Spot<'_>) -> Facts<'a> {
+        if let Some((package, facts)) = self.supposed
+            && matches!(key.scope, Scope::Package | Scope::Environment)
+            && package == spot.subject
+        {
+            let supposed = Facts::Supposed(facts.iter(), key);
+            if key.scope == Scope::Package || supposed.clone().next().is_some() {
+                return supposed;
+            }
+        }
+        Facts::Known(self.report.facts(key, spot))
     }
 
     /// Whether a version under a key is newer than any that the matrix knows.
@@ -92,5 +96,25 @@ impl<'a> Ground<'a> {
     fn version_of(&self, environment: &str, name: &str) -> Option<&'a Fact> {
         let subject = Subject::Package { environment: environment.to_owned(), name: name.to_owned() };
         self.report.told(&subject, "package-version").next()
+    }
+}
+
+/// Facts that were asked for, in the order of trust.
+#[derive(Clone)]
+pub(crate) enum Facts<'a> {
+    /// Of what is known.
+    Known(Found<'a>),
+    /// Those under a key of what is supposed.
+    Supposed(slice::Iter<'a, Fact>, &'static Key),
+}
+
+impl<'a> Iterator for Facts<'a> {
+    type Item = &'a Fact;
+
+    fn next(&mut self) -> Option<&'a Fact> {
+        match self {
+            Facts::Known(found) => found.next(),
+            Facts::Supposed(facts, key) => facts.find(|fact| std::ptr::eq(fact.key, *key)),
+        }
     }
 }

@@ -78,9 +78,9 @@ struct Group<'a> {
 impl<'a> Group<'a> {
     fn of(report: &'a Report, id: &'a str) -> Group<'a> {
         let about = |fact: &&Fact| matches!(&fact.subject, Subject::Device(own) if own == id);
+        let own: Vec<&Fact> = report.facts.iter().filter(about).collect();
         let texts = |key: &str| -> BTreeSet<&'a str> {
-            let facts = report.facts.iter().filter(|fact| fact.key.name == key).filter(about);
-            facts.filter_map(|fact| text(&fact.value)).collect()
+            own.iter().filter(|fact| fact.key.name == key).filter_map(|fact| text(&fact.value)).collect()
         };
         let address = Some(id).filter(|id| is_address(id));
         let listed =

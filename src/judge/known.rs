@@ -2,11 +2,11 @@
 //! each.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Deref;
 use std::slice;
 
 use accelprobe_probes::fact::{Fact, Key, Report, Scope, Subject, Value};
+use accelprobe_probes::quick_hash::QuickHash;
 use accelprobe_probes::version::Version;
 
 use crate::matrix::condition;
@@ -20,7 +20,7 @@ pub(crate) struct Known {
     /// The places of the facts about each subject, by its number.
     subjects: Vec<Vec<u32>>,
     /// By the key's address: every key is a static.
-    groups: HashMap<usize, Group, BuildHasherDefault<OfAddresses>>,
+    groups: HashMap<usize, Group, QuickHash>,
 }
 
 /// The facts under one key.
@@ -179,6 +179,8 @@ impl Known {
     /// The facts under a name about one subject alone.
     pub(crate) fn told(&self, subject: &Subject, key: &str) -> Found<'_> {
         match condition::key(key) {
+            // All facts under such a key are about the machine.
+            Some(key) if key.scope == Scope::Host && *subject == Subject::Host => self.under(key),
             Some(key) => self.of_number(key, self.numbers.get(subject).copied()),
             None => Found { facts: &[], entries: [].iter(), of: None },
         }
@@ -237,25 +239,6 @@ impl<'k> Iterator for Found<'k> {
 
 fn address(key: &Key) -> usize {
     std::ptr::from_ref(key).addr()
-}
-
-/// A hash for addresses, which nobody outside chooses.
-#[derive(Default)]
-struct OfAddresses(u64);
-
-impl Hasher for OfAddresses {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.0 = (self.0 ^ number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        // The upper bits of a product are the mixed ones, and tables take the lower.
-        self.0.rotate_left(32)
-    }
 }
 
 #[cfg(test)]

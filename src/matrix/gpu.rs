@@ -1,5 +1,9 @@
 //! GPUs by name: what instruction set a card has whose driver was not asked.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use accelprobe_probes::version::Version;
 use serde::Deserialize;
 
@@ -11,6 +15,30 @@ pub struct Gpus {
     pub vendor: String,
     /// Its GPUs by instruction set and line.
     pub family: Vec<GpuFamily>,
+    #[serde(skip)]
+    models: OnceLock<Models>,
+}
+
+/// The models of a vendor by their words.
+#[derive(Debug)]
+struct Models {
+    /// The place of the family of each.
+    places: HashMap<String, usize>,
+    /// How many words the longest has.
+    most_words: usize,
+}
+
+impl Models {
+    fn of(families: &[GpuFamily]) -> Models {
+        let mut models = Models { places: HashMap::new(), most_words: 0 };
+        for (place, family) in families.iter().enumerate() {
+            for model in family.names.iter().map(|model| words(model)) {
+                models.most_words = models.most_words.max(model.matches(' ').count());
+                models.places.entry(model).or_insert(place);
+            }
+        }
+        models
+    }
 }
 
 /// GPUs of one instruction set and one line of products.
@@ -40,14 +68,17 @@ impl Gpus {
     /// The family of a device's name: the one with the longest model name that stands in it as whole words. `RTX 3050 Ti
     /// Laptop GPU` is a `RTX 3050 Ti` and no `RTX 3050`.
     pub fn by_name(&self, name: &str) -> Option<&GpuFamily> {
+        let models = self.models.get_or_init(|| Models::of(&self.family));
         let name = words(name);
-        let longest = |family: &GpuFamily| {
-            let standing = family.names.iter().map(|model| words(model)).filter(|model| name.contains(model.as_str()));
-            standing.map(|model| model.len()).max()
-        };
-        let found = self.family.iter().filter_map(|family| Some((longest(family)?, family)));
+        let blanks: Vec<usize> = name.match_indices(' ').map(|(at, _)| at).collect();
+        let parts = blanks.iter().enumerate().flat_map(|(place, start)| {
+            let ends = blanks.iter().skip(place + 1).take(models.most_words);
+            ends.filter_map(|end| name.get(*start..=*end))
+        });
+        let found = parts.filter_map(|part| Some((part.len(), *models.places.get(part)?)));
         // Of two that are equally long the first counts.
-        found.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, family)| family)
+        let longest = found.max_by_key(|(length, place)| (*length, Reverse(*place)));
+        longest.and_then(|(_, place)| self.family.get(place))
     }
 
     /// The family of a device number on the PCI bus.

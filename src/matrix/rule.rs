@@ -1,5 +1,8 @@
 //! Rules on facts.
 
+use std::sync::OnceLock;
+
+use accelprobe_probes::fact::{Key, Scope};
 use serde::{Deserialize, Serialize};
 
 use super::Remedy;
@@ -53,6 +56,26 @@ pub struct Row {
     pub severity: Option<Severity>,
     /// What to do in this row, where that differs.
     pub remedy: Option<Remedy>,
+    /// What it is judged for; looked up once, because every recording asks.
+    #[serde(skip)]
+    judged_for: OnceLock<Option<&'static Key>>,
+}
+
+impl Row {
+    /// The narrowest fact that the row looks at, for whose subjects it is judged; nothing where that is the machine.
+    pub(crate) fn judged_for(&self) -> Option<&'static Key> {
+        *self.judged_for.get_or_init(|| {
+            let conditions = || [&self.when, &self.except, &self.require].into_iter();
+            // What is part of something else is narrower than that.
+            if conditions().any(Conditions::is_of_packages) {
+                return accelprobe_probes::key("package-version");
+            }
+            if conditions().any(|conditions| conditions.beside().next().is_some()) {
+                return accelprobe_probes::key("environment-role");
+            }
+            self.require.keys().chain(self.when.keys()).find(|key| key.scope != Scope::Host)
+        })
+    }
 }
 
 /// How bad a finding is.

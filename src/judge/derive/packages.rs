@@ -138,7 +138,7 @@ pub(super) fn all(known: &Known, matrix: &Matrix, machine: &Machine) -> Vec<Fact
 }
 
 /// The derived facts about one package, from its own facts and the Python of its environment.
-pub(crate) fn of_package(
+fn of_package(
     matrix: &Matrix,
     machine: &Machine,
     python: Option<&Version>,
@@ -170,18 +170,28 @@ pub(crate) fn of_package(
         add("package-rocm", build.rocm.clone().map(Value::Version));
         add("package-architectures", build.architectures.clone().map(Value::Set));
     }
-    let told = |key: &str| first_value(own.iter().copied().chain(&derived), key);
+    let on_gpus = on_gpus(machine, subject, own.iter().copied().chain(&derived));
+    derived.extend(on_gpus);
+    derived
+}
+
+/// The derived facts about a package and the GPUs, from all that is to be known of it alone.
+pub(crate) fn on_gpus<'f>(
+    machine: &Machine,
+    subject: &Subject,
+    own: impl Iterator<Item = &'f Fact> + Clone,
+) -> Vec<Fact> {
+    let told = |key: &str| first_value(own.clone(), key);
     let computes = match told("package-build") {
-        Some(Value::Text(computes)) => Some(computes.clone()),
+        Some(Value::Text(computes)) => Some(computes.as_str()),
         _ => None,
     };
-    let held = match told("package-architectures") {
-        Some(Value::Set(held)) if !held.is_empty() => held.clone(),
-        _ => return derived,
-    };
-    let cuda = told("package-cuda").and_then(version).cloned();
-    derived.extend(served(machine, computes.as_deref(), &held, cuda.as_ref(), subject));
-    derived
+    match told("package-architectures") {
+        Some(Value::Set(held)) if !held.is_empty() => {
+            served(machine, computes, held, told("package-cuda").and_then(version), subject)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The first value under a key among the few facts about a package.

@@ -170,8 +170,7 @@ impl<'a> Trial<'_, '_, 'a> {
         .into_iter()
         .flatten()
         .collect();
-        let own: Vec<&Fact> = facts.iter().collect();
-        let derived = derive::of_package(self.planner.case.matrix, machine, None, subject, &own);
+        let derived = derive::on_gpus(machine, subject, facts.iter());
         facts.extend(derived);
         let folder = Subject::Environment(self.place.environment.clone());
         let python = self.place.python.clone().map(Value::Version);
