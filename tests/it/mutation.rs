@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use accelprobe::judge::{Asked, judge};
-use accelprobe::matrix::condition::{Term, Test};
+use accelprobe::matrix::condition::{Conditions, Term, Test};
 use accelprobe::matrix::{self, Matrix, Rule};
 use accelprobe::spec::Spec;
 use accelprobe_probes::fact::{Report, Value};
@@ -48,7 +48,12 @@ struct Number {
 impl Number {
     /// The words by which it is listed.
     fn named(&self, rule: &Rule) -> String {
-        format!("{} row {} {} {} {}", rule.id, self.row + 1, self.part, self.key, self.bound)
+        let row = &rule.row[self.row];
+        let words =
+            |conditions: &Conditions| conditions.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        // By what the row says, as its place among the others may change.
+        let (when, require) = (words(&row.when), words(&row.require));
+        format!("{}: {} {} {} in: {when} -> {require}", rule.id, self.part, self.key, self.bound)
     }
 }
 
