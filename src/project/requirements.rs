@@ -131,7 +131,8 @@ pub(super) fn index(content: &mut Content, name: &str, address: &str, line: usiz
     }
     let only = matches!(name, "-i" | "--index-url");
     let place = dependency::public(address);
-    if !(only && place.starts_with("https://pypi.org/")) {
+    // PyPI itself is where packages come from anyway.
+    if !(only && place.starts_with("https://pypi.")) {
         let also = if only { "" } else { "also " };
         content.remark(line, format!("packages are {also}taken from {place}"));
     }
