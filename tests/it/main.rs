@@ -43,4 +43,5 @@ mod replay;
 mod schema;
 mod systems;
 mod tool;
+mod torch_backends;
 mod what_if;
