@@ -86,7 +86,14 @@ fn for_want<'a>(
             // In the place of what cannot be had, the best that can.
             let other = Some(()).filter(|()| *verdict == Outcome::Broken).map(|()| open());
             let other = other.filter(|other| !other.gpu.is_empty() || wanted.cpu.is_none());
-            by_outlook(planner, system, Some(spec), other.as_ref().unwrap_or(&wanted), findings)
+            let mut all = by_outlook(planner, system, Some(spec), other.as_ref().unwrap_or(&wanted), findings);
+            // Who is bound to a release may still have it without the GPU.
+            let bound = other.is_some() && spec.part != Some(Part::Gpu) && planner.made_for(product, spec).is_none();
+            if let Some(plan) = wanted.cpu.as_ref().filter(|_| bound) {
+                let text = format!("or, as wanted but without the GPU: {}", plan.title());
+                all.push(of_plan(planner, system, plan, Gives::Cpu, text));
+            }
+            all
         }
         (Some(setup), None) if takes_newest => vec![by_setup(case, system, setup)],
         _ => Vec::new(),
@@ -252,20 +259,13 @@ pub(super) fn installed(
 /// What hinders a want by the set-ups: something that has to be done first.
 pub(super) fn hindrance(case: &Case<'_>, system: &System, spec: &Spec) -> Option<Fault> {
     let setup = chosen(case, system).filter(|setup| setup.gives == Gives::Prepare)?;
-    let cuda_works = case.ground.climbs.get("cuda").is_some_and(|climb| climb.state == State::Working);
-    let about = |key: &str| setup.when.keys().any(|one| one.name == key);
-    let no_driver = case.ground.report.host("nvidia-driver").is_none();
-    let for_cpu = spec.part == Some(Part::Cpu);
-    let code = match setup.code.as_deref() {
-        // What works needs no other driver, whatever its number says or does not say.
-        Some("nvidia-driver-missing" | "driver-too-old") if for_cpu || (no_driver && cuda_works) => return None,
-        Some(code) => code,
-        None if about("python") => "python-version-unsupported",
-        None if about("nvidia-driver") && no_driver && cuda_works => return None,
-        None if about("nvidia-driver") && no_driver && !for_cpu => "nvidia-driver-missing",
-        None if about("nvidia-driver") && !for_cpu => "driver-too-old",
-        None => return None,
-    };
+    let code = setup.code.as_deref()?;
+    let needed = setup.needs.as_deref().and_then(|needed| case.matrix.system(needed));
+    // The processor needs no driver; and what works needs no other, whatever its number says or does not say.
+    let works = |system: &System| case.ground.climbs.get(&system.id).is_some_and(|climb| climb.state == State::Working);
+    if needed.is_some_and(|needed| spec.part == Some(Part::Cpu) || works(needed)) {
+        return None;
+    }
     let commands = setup.commands.clone();
     let remedy = (!commands.is_empty()).then(|| Remedy { text: setup.text.clone(), commands });
     let evidence = setup.when.keys().flat_map(|key| case.ground.report.all(key.name).take(1));
@@ -281,7 +281,6 @@ pub(super) fn hindrance(case: &Case<'_>, system: &System, spec: &Spec) -> Option
         sources: case.sources(setup.sources.iter().map(|source| source.as_str())),
         remedy,
     };
-    let needed = setup.needs.as_deref().and_then(|needed| case.matrix.system(needed));
     Some(Fault { finding, causes: needed.map(|needed| needed.explained_by.clone()).unwrap_or_default() })
 }
 

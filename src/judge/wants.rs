@@ -1,14 +1,19 @@
 //! What the user means to use, judged by the matrix, by the builds that there are and by the machine.
 
-use accelprobe_probes::fact::{Kind, Value};
+mod built;
+mod unbuilt;
+
+use accelprobe_probes::fact::Kind;
 use accelprobe_probes::ladder::{Rung, State};
 use accelprobe_probes::version::Version;
 
-use super::plan::{self, Outlook, Place, Plan, Planner};
-use super::{Case, findings, reasons, recommend, vendor_title};
+use super::plan::{self, Place, Planner};
+use super::{Case, findings, recommend};
 use crate::diagnosis::{Finding, Outcome, Want};
-use crate::matrix::{Product, Severity, Support, System, Table, Verdict};
+use crate::matrix::{Product, Severity, Support, System, Verdict};
 use crate::spec::{Mistake, Part, Spec};
+
+pub(super) use unbuilt::asks_for_cuda;
 
 /// A want, judged.
 pub(super) struct Judged<'a> {
@@ -71,7 +76,7 @@ fn by_builds<'a>(planner: &Planner<'_, 'a>, product: &'a Product, spec: &Spec) -
             let detail = [Some(plan.title_for()), plan.doubt()].into_iter().flatten().collect::<Vec<_>>().join("; ");
             Turnout::new(Outcome::Holds, detail)
         }
-        None => refused(planner, None, spec, &outlook),
+        None => built::refused(planner, None, spec, &outlook),
     }
 }
 
@@ -205,151 +210,9 @@ fn by_machine<'a>(
         return Turnout::broken(fault.finding, fault.causes);
     }
     match case.product(system, spec).filter(|product| !product.build.is_empty()) {
-        Some(product) => by_plan(planner, findings, system, product, spec, statement),
+        Some(product) => built::by_plan(planner, findings, system, product, spec, statement),
         None if spec.part == Some(Part::Cpu) => Turnout::new(Outcome::Holds, "on the processor"),
-        None => by_gpu(case, system, spec, statement),
-    }
-}
-
-/// Whether there is a build that works here.
-fn by_plan<'a>(
-    planner: &Planner<'_, 'a>,
-    findings: &[Finding],
-    system: &'a System,
-    product: &'a Product,
-    spec: &Spec,
-    statement: &Support,
-) -> Turnout {
-    let case = planner.case();
-    let outlook = planner.wanted(system, product, spec);
-    if planner.is_for_cpu(product, spec) {
-        return match &outlook.cpu {
-            Some(plan) => on_the_processor(plan, None),
-            None => refused(planner, Some(system), spec, &outlook),
-        };
-    }
-    let made_for = planner.made_for(product, spec);
-    let must = spec.part == Some(Part::Gpu) || made_for.is_some();
-    let Some(vendors) = planner.vendors() else {
-        let unknown = "whether there is a GPU is not known";
-        return match (&outlook.cpu, must) {
-            (Some(plan), false) => on_the_processor(plan, Some(unknown)),
-            (None, false) => refused(planner, Some(system), spec, &outlook),
-            (_, true) => Turnout::new(Outcome::Unknown, unknown),
-        };
-    };
-    // What is made for one vendor's GPUs alone is of no use without one.
-    if let Some(vendor) = made_for.filter(|vendor| !vendors.contains(vendor)) {
-        let message = format!("{} needs a GPU of {}, and none is on the bus", spec.text, vendor_title(vendor));
-        let finding = cannot(case, statement, spec, format!("no-{vendor}-gpu"), message);
-        return Turnout::broken(finding, Vec::new());
-    }
-    if let Some(plan) = outlook.gpu.first() {
-        if let Some((api, why)) = planner.hindered(plan.build, findings) {
-            let vendor = vendor_title(&api.vendor);
-            let message = format!("{} cannot use the {vendor} GPU: {why}", system.name);
-            let state = case.ground.climbs.get(&api.id).map_or("broken", |climb| climb.state.name());
-            let finding = cannot(case, statement, spec, format!("{}-{state}", api.id), message);
-            return Turnout::broken(finding, api.explained_by.clone());
-        }
-        if let Some(text) = recommend::installed(case, Some(spec), &outlook, &outlook.gpu, findings) {
-            return Turnout::new(Outcome::Holds, text);
-        }
-        let titles: Vec<String> = outlook.gpu.iter().map(|plan| plan.title_for()).collect();
-        let mut detail = titles.join("; ");
-        if plan.only.is_empty() && !outlook.gpus.is_empty() {
-            detail = format!("{detail}, on {}", outlook.gpus.join(", "));
-        }
-        if let Some(doubt) = plan.doubt() {
-            detail = format!("{detail}; {doubt}");
-        }
-        let unknown = plan.is_beyond() || must && plan.is_doubtful();
-        let verdict = if unknown { Outcome::Unknown } else { Outcome::Holds };
-        return Turnout::new(verdict, detail);
-    }
-    let fixable = outlook.refused.iter().any(|refused| refused.build.computes != "cpu" && refused.could_be_had());
-    match &outlook.cpu {
-        Some(plan) if !must && !fixable => {
-            let why = reasons::no_gpu(case, &outlook, &vendors);
-            on_the_processor(plan, Some(&why))
-        }
-        _ if vendors.is_empty() && must => {
-            let message = format!("{} has no GPU to use here: none is on the bus", system.name);
-            Turnout::broken(cannot(case, statement, spec, "no-gpu".to_owned(), message), Vec::new())
-        }
-        _ => refused(planner, Some(system), spec, &outlook),
-    }
-}
-
-/// A want that the processor will do for, and why it is no GPU.
-fn on_the_processor(plan: &Plan<'_>, why: Option<&str>) -> Turnout {
-    let parts = [Some(plan.title()), why.map(str::to_owned), plan.doubt().filter(|_| plan.is_beyond())];
-    let verdict = if plan.is_beyond() { Outcome::Unknown } else { Outcome::Holds };
-    Turnout::new(verdict, parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
-}
-
-/// A want for which there is no build that works.
-fn refused<'a>(planner: &Planner<'_, 'a>, system: Option<&'a System>, spec: &Spec, outlook: &Outlook<'a>) -> Turnout {
-    let fault = reasons::fault(planner, system, spec, outlook);
-    Turnout::broken(fault.finding, fault.causes)
-}
-
-/// Whether the words ask for CUDA by a package or an extra that exists for nothing else.
-pub(super) fn asks_for_cuda(spec: &Spec) -> bool {
-    spec.name.ends_with("-gpu") || spec.extras.iter().any(|extra| extra.starts_with("cuda") || extra == "and-cuda")
-}
-
-/// Whether a system computes without any accelerator, too.
-fn has_cpu_form(system: &System) -> bool {
-    system.tables.contains(&Table::Frameworks) || matches!(system.id.as_str(), "openvino" | "tflite")
-}
-
-/// Whether the machine has the GPU that a system needs whose builds the matrix does not know.
-fn by_gpu(case: &Case<'_>, system: &System, spec: &Spec, statement: &Support) -> Turnout {
-    let words = statement.words(case.edition).map_or_else(|| "supported here".to_owned(), str::to_owned);
-    let cuda_alone = asks_for_cuda(spec);
-    let must = spec.part == Some(Part::Gpu) || cuda_alone || !has_cpu_form(system);
-    let fails = |code: String, message: String, causes: &[String]| {
-        Turnout::broken(cannot(case, statement, spec, code, message), causes.to_vec())
-    };
-    let Some(Value::Set(vendors)) = case.ground.report.host("gpu-vendors") else {
-        return match must {
-            true => Turnout::new(Outcome::Unknown, "whether there is a GPU is not known"),
-            false => Turnout::new(Outcome::Holds, format!("{words}; whether there is a GPU is not known")),
-        };
-    };
-    let has = |vendor: &str| vendors.iter().any(|one| one == vendor);
-    // What is made for one vendor's cards alone is of no use without one.
-    let needed = if cuda_alone { "nvidia" } else { system.vendor.as_str() };
-    if matches!(needed, "nvidia" | "amd") && !has(needed) {
-        let message = format!("{} needs a GPU of {}, and none is on the bus", spec.text, vendor_title(needed));
-        return fails(format!("no-{needed}-gpu"), message, &[]);
-    }
-    if vendors.is_empty() {
-        let message = format!("{} has no GPU to use here: none is on the bus", system.name);
-        return match must {
-            true => fails("no-gpu".to_owned(), message, &[]),
-            false => Turnout::new(Outcome::Holds, "on the processor: there is no GPU here"),
-        };
-    }
-    let uses_cuda = system.vendor == "nvidia" || system.tables.contains(&Table::Frameworks);
-    if uses_cuda && has("nvidia") {
-        return match case.ground.climbs.get("cuda") {
-            Some(cuda) if cuda.state == State::Working => {
-                Turnout::new(Outcome::Holds, format!("with CUDA on {}", cuda.detail))
-            }
-            Some(cuda) if outcome(cuda.state, None) == Outcome::Broken => {
-                let message =
-                    format!("{} cannot use the NVIDIA GPU: CUDA is {} ({})", system.name, cuda.state, cuda.detail);
-                let causes = case.matrix.system("cuda").map(|cuda| cuda.explained_by.as_slice()).unwrap_or_default();
-                fails(format!("cuda-{}", cuda.state), message, causes)
-            }
-            _ => Turnout::new(Outcome::Unknown, "whether CUDA works here is not known"),
-        };
-    }
-    match must {
-        true => Turnout::new(Outcome::Unknown, format!("{words}; whether this GPU works with it was not probed")),
-        false => Turnout::new(Outcome::Holds, words),
+        None => unbuilt::by_gpu(case, system, spec, statement),
     }
 }
 

@@ -60,9 +60,13 @@ fn recommended(system: &str, driver: &str, wants: &[(&str, &str)]) -> BTreeMap<S
     child.stdin.take().unwrap().write_all(machine.as_bytes()).unwrap();
     let out = child.wait_with_output().unwrap().stdout;
     let diagnosis: Value = serde_json::from_slice(&out).unwrap();
-    let of = |one: &Value| {
-        let version = one["version"].as_str()?;
-        Some((one["want"].as_str()?.to_owned(), format!("{version}+{}", one["build"].as_str()?)))
+    let recommendations = diagnosis["recommendations"].as_array().unwrap();
+    let best = |want: &str| {
+        let own = || recommendations.iter().filter(|one| one["want"] == want && one["version"].is_string());
+        // Beside the release that is wanted another one may be named, which uses the GPU.
+        let named = |one: &&Value| want.ends_with(&format!("=={}", one["version"].as_str().unwrap()));
+        let one = own().find(named).or_else(|| own().next())?;
+        Some((want.to_owned(), format!("{}+{}", one["version"].as_str()?, one["build"].as_str()?)))
     };
-    diagnosis["recommendations"].as_array().unwrap().iter().filter_map(of).collect()
+    wants.iter().filter_map(|(want, _)| best(want)).collect()
 }
