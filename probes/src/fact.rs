@@ -3,6 +3,7 @@
 //! A fact either has a value or says what is missing. The same key and subject from two origins is normal: a kernel
 //! module that says 570 beside a library that says 580 is a well-known broken state, so both are kept.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
@@ -218,7 +219,7 @@ pub enum Origin {
     /// The question that it answers.
     Asked(Question),
     /// Somebody said so: the words that tell where, such as `--set`.
-    Given(String),
+    Given(Cow<'static, str>),
 }
 
 impl fmt::Display for Origin {
@@ -270,7 +271,7 @@ impl<'de> Deserialize<'de> for Fact {
             _ => return Err(D::Error::custom("a fact has either `value` or `missing`")),
         };
         let origin = match raw.origin.strip_prefix("given ") {
-            Some(place) => Origin::Given(place.to_owned()),
+            Some(place) => Origin::Given(place.to_owned().into()),
             None => Origin::Asked(raw.origin.parse().map_err(D::Error::custom)?),
         };
         Ok(Fact { key, subject: raw.subject.parse().map_err(D::Error::custom)?, value, origin })

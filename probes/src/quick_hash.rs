@@ -12,9 +12,11 @@ pub type QuickHash = BuildHasherDefault<QuickHasher>;
 
 impl Hasher for QuickHasher {
     fn write(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(8) {
-            self.write_u64(part.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+        let (parts, rest) = bytes.as_chunks::<8>();
+        for part in parts {
+            self.write_u64(u64::from_le_bytes(*part));
         }
+        self.write_u64(rest.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
     }
 
     fn write_u8(&mut self, byte: u8) {

@@ -144,7 +144,7 @@ fn leave_python(report: &mut Report, value: &Result<Value, Missing>) {
     for fact in &mut report.facts {
         if fact.key.name == "environment-python" && Some(&fact.subject) == environment.as_ref() {
             fact.value.clone_from(value);
-            fact.origin = Origin::Given(ORIGIN.to_owned());
+            fact.origin = Origin::Given(ORIGIN.into());
         }
     }
 }

@@ -174,5 +174,5 @@ fn set_package(report: &mut Report, word: &str, text: &str) -> Result<(), String
 }
 
 fn is_set(fact: &Fact) -> bool {
-    fact.origin == Origin::Given(ORIGIN.to_owned())
+    fact.origin == Origin::Given(ORIGIN.into())
 }

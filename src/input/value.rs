@@ -24,7 +24,7 @@ pub(super) fn fact(key: &'static Key, subject: Subject, told: &Given<'_>, origin
 
 /// A fact that somebody told, by its value.
 pub(super) fn given(key: &'static Key, subject: Subject, value: Result<Value, Missing>, origin: &str) -> Fact {
-    Fact { key, subject, value, origin: Origin::Given(origin.to_owned()) }
+    Fact { key, subject, value, origin: Origin::Given(origin.to_owned().into()) }
 }
 
 /// Reads the value of a key, or that it is absent. The error says what was expected.

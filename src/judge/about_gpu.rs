@@ -117,7 +117,7 @@ fn machine(vendor: &str, family: &GpuFamily, product: &Product, release: &Releas
     let mut tell = |key: &str, value: Option<Value>| {
         let fact = |(key, value): (&'static Key, Value)| {
             let subject = if key.scope == Scope::Device { gpu() } else { Subject::Host };
-            Fact { key, subject, value: Ok(value), origin: Origin::Given("for the sake of the question".to_owned()) }
+            Fact { key, subject, value: Ok(value), origin: Origin::Given("for the sake of the question".into()) }
         };
         facts.extend(condition::key(key).zip(value).map(fact));
     };

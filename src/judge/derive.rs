@@ -77,7 +77,7 @@ pub(super) fn derive(known: &mut Known, matrix: &Matrix) {
     known.extend(stand_in::of_packages(known, matrix));
 }
 
-/// A derived fact. `how` completes "given by".
-fn fact(key: &'static Key, subject: &Subject, value: Value, how: &str) -> Fact {
-    Fact { key, subject: subject.clone(), value: Ok(value), origin: Origin::Given(format!("by {how}")) }
+/// A derived fact. `how` completes "given".
+fn fact(key: &'static Key, subject: &Subject, value: Value, how: &'static str) -> Fact {
+    Fact { key, subject: subject.clone(), value: Ok(value), origin: Origin::Given(how.into()) }
 }

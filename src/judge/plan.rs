@@ -18,7 +18,7 @@ use accelprobe_probes::ladder::{Climb, Rung, State};
 use super::derive::Machine;
 use super::{Case, causes_of};
 use crate::diagnosis::Finding;
-use crate::matrix::{Build, Product, Release, Row, Rule, Severity, Support, System};
+use crate::matrix::{Build, Product, Release, Row, Severity, Support, System};
 use crate::spec::{Part, Spec};
 
 pub(super) use commands::{Commands, install, with_python};
@@ -111,13 +111,12 @@ pub(super) enum Doubt<'a> {
 pub(super) struct Planner<'c, 'a> {
     case: &'c Case<'a>,
     machine: Machine,
-    rules: Vec<(&'a Rule, Vec<&'a Row>)>,
 }
 
 impl<'c, 'a> Planner<'c, 'a> {
     /// A planner for the machine of a case.
     pub(super) fn new(case: &'c Case<'a>) -> Planner<'c, 'a> {
-        Planner { case, machine: Machine::of(case.ground.report), rules: trial::rules(case.matrix) }
+        Planner { case, machine: Machine::of(case.ground.report) }
     }
 
     /// What can be had of a product in a place; `system` is what the matrix knows it as.

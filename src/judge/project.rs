@@ -94,7 +94,7 @@ pub(super) fn add_facts(project: &Project, report: &mut Report) {
             }
             _ => (ASKED_PYTHON, Some(Value::Text(range.text().to_owned()))),
         };
-        let origin = Origin::Given(format!("in {}", python.place));
+        let origin = Origin::Given(format!("in {}", python.place).into());
         let fact = |(key, value)| Fact { key, subject: Subject::Host, value: Ok(value), origin };
         report.facts.extend(accelprobe_probes::key(key).zip(value).map(fact));
     }

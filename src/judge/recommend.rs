@@ -230,6 +230,7 @@ pub(super) fn installed(
     findings: &[Finding],
 ) -> Option<String> {
     let report = case.ground.report;
+    report.all("package-version").next()?;
     let folder = Place::active(report).environment;
     let product = outlook.product;
     let names = product.packages.iter().map(String::as_str);

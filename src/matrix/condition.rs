@@ -140,6 +140,21 @@ impl Conditions {
         all
     }
 
+    /// Whether they may hold of a package of this name of which these facts are true.
+    pub(crate) fn may_hold_of(&self, package: &str, facts: &[Fact]) -> bool {
+        let refuted = |condition: &Condition| match (&condition.term, &condition.test) {
+            (Term::Package, Test::OneOf(names)) => !names.iter().any(|name| name == package),
+            (Term::Package, Test::Not(name)) => name == package,
+            (Term::Fact(key), test) => {
+                let told =
+                    facts.iter().find(|fact| std::ptr::eq(fact.key, *key)).and_then(|fact| fact.value.as_ref().ok());
+                told.is_some_and(|value| test.holds_of(value) == Truth::False)
+            }
+            _ => false,
+        };
+        !self.0.iter().any(refuted)
+    }
+
     /// The packages that are looked at beside the one that is judged.
     pub fn beside(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|condition| match &condition.term {

@@ -1,6 +1,7 @@
 //! What has releases, and what can be installed of each.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use accelprobe_probes::version::{Range, Version};
 use serde::Deserialize;
@@ -109,6 +110,9 @@ pub struct Build {
     pub default: Vec<String>,
     /// Where this comes from.
     pub sources: Vec<String>,
+    /// The places of the rules and of their rows that may refuse it; worked out once, because every machine asks.
+    #[serde(skip)]
+    pub(crate) judged_by: OnceLock<Vec<(usize, Vec<usize>)>>,
 }
 
 impl Build {

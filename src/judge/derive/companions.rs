@@ -72,7 +72,7 @@ pub(super) fn all(known: &Known, matrix: &Matrix, machine: &Machine) -> Vec<Fact
             (Some(found), Some(built_for)) => {
                 let matches = if cuda_fits(built_for, found.version) { "fits" } else { "other" };
                 derived.push(found.fact(&FINDS_CUDA, subject));
-                derived.push(fact(&CUDA_MATCH, subject, Value::from(matches), "both versions"));
+                derived.push(fact(&CUDA_MATCH, subject, Value::from(matches), "by both versions"));
             }
             (Some(found), None) => derived.push(found.fact(&FINDS_CUDA, subject)),
             // What nobody looked for is not missing.
@@ -80,7 +80,7 @@ pub(super) fn all(known: &Known, matrix: &Matrix, machine: &Machine) -> Vec<Fact
                 key: &FINDS_CUDA,
                 subject: subject.clone(),
                 value: Err(Missing::NotFound),
-                origin: Origin::Given("by looking for it".to_owned()),
+                origin: Origin::Given("by looking for it".into()),
             }),
             (None, _) => {}
         }
@@ -95,9 +95,14 @@ pub(super) fn all(known: &Known, matrix: &Matrix, machine: &Machine) -> Vec<Fact
                 () if found.version < built_for => "older",
                 () => "fits",
             };
-            derived.push(fact(&WANTS_CUDNN, subject, Value::Version(built_for.clone()), "the builds of the release"));
+            derived.push(fact(
+                &WANTS_CUDNN,
+                subject,
+                Value::Version(built_for.clone()),
+                "by the builds of the release",
+            ));
             derived.push(found.fact(&FINDS_CUDNN, subject));
-            derived.push(fact(&CUDNN_MATCH, subject, Value::from(matches), "both versions"));
+            derived.push(fact(&CUDNN_MATCH, subject, Value::from(matches), "by both versions"));
         }
         derived.extend(around.tensorrt.first().map(|found| found.fact(&FINDS_TENSORRT, subject)));
     }

@@ -29,7 +29,7 @@ pub(super) fn by_name(known: &Known, matrix: &Matrix) -> Vec<Fact> {
             if let (Some(key), Some(value)) = (key, value)
                 && known.about(subject, key.name).is_none()
             {
-                derived.push(fact(key, subject, value, "the name of the device"));
+                derived.push(fact(key, subject, value, "by the name of the device"));
             }
         };
         add(Some(&GPU_LINE), Some(Value::Text(family.line.clone())));
@@ -53,5 +53,5 @@ pub(super) fn driver_api(known: &Known, matrix: &Matrix) -> Option<Fact> {
     let mut older = product.release.iter().rev().filter(|release| release.version <= *driver);
     let cuda = older.find_map(|release| release.cuda.clone())?;
     let key = accelprobe_probes::key("cuda-driver-api")?;
-    Some(fact(key, &Subject::Host, Value::Version(cuda), "the number of the driver"))
+    Some(fact(key, &Subject::Host, Value::Version(cuda), "by the number of the driver"))
 }

@@ -78,7 +78,7 @@ impl Pair {
             Ordering::Less => "older",
             Ordering::Greater => "newer",
         };
-        let how = "the releases of both";
+        let how = "by the releases of both";
         vec![
             fact(&MADE_FOR, subject, Value::Text(self.made_for), how),
             fact(&MEETS, subject, Value::Text(self.meets), how),
@@ -140,7 +140,7 @@ fn with_cuda_inside(subject: &Subject, jaxlib: &Version) -> Vec<Fact> {
         ("package-cudnn", number(cudnn).map(Value::Version)),
     ];
     let told = values.into_iter().filter_map(|(name, value)| accelprobe_probes::key(name).zip(value));
-    told.map(|(key, value)| fact(key, subject, value, "the label of jaxlib")).collect()
+    told.map(|(key, value)| fact(key, subject, value, "by the label of jaxlib")).collect()
 }
 
 /// What a package computes on by a plugin that is installed beside it.
@@ -160,7 +160,7 @@ fn by_plugin(
             && build.beside.as_deref().is_some_and(is_there)
     });
     let Some(build) = build else { return Vec::new() };
-    let how = "what is installed beside it";
+    let how = "by what is installed beside it";
     let mut derived = Vec::new();
     let mut add = |name: &str, value: Option<Value>| {
         let key = accelprobe_probes::key(name).zip(value);
@@ -190,7 +190,7 @@ fn shared_folders(known: &Known, matrix: &Matrix) -> Vec<Fact> {
         names.sort_by_key(|name| *name == &product.id);
         if let Some((first, others)) = names.split_first().filter(|(_, others)| !others.is_empty()) {
             let others = Value::Set(others.iter().map(|name| (*name).clone()).collect());
-            derived.push(fact(key, &subject(first), others, "the packages of the environment"));
+            derived.push(fact(key, &subject(first), others, "by the packages of the environment"));
         }
     }
     derived

@@ -65,7 +65,7 @@ pub(super) fn all(known: &Known) -> Vec<Fact> {
     let mut derived = Vec::new();
     let mut add = |key: &'static Key, value: Value| {
         if known.about(&Subject::Host, key.name).is_none() {
-            derived.push(fact(key, &Subject::Host, value, "the NVIDIA GPUs of this machine"));
+            derived.push(fact(key, &Subject::Host, value, "by the NVIDIA GPUs of this machine"));
         }
     };
     if !modules.is_empty() {
@@ -113,7 +113,7 @@ pub(super) fn forward_compatibility(known: &Known) -> Option<Fact> {
         known.text("cuda-status") == "compat-not-supported" || known.host(LINES.name).is_some_and(of_geforce)
     };
     let state = if is_used && !is_refused() { "in-use" } else { "not-seen" };
-    Some(fact(&FORWARD_COMPATIBILITY, &Subject::Host, Value::from(state), "the CUDA library and what packages see"))
+    Some(fact(&FORWARD_COMPATIBILITY, &Subject::Host, Value::from(state), "by the CUDA library and what packages see"))
 }
 
 fn version(value: &Value) -> Option<&Version> {

@@ -153,14 +153,19 @@ fn of_package(
     let mut derived = Vec::new();
     let python = python.filter(|python| !matrix.is_beyond("environment-python", python));
     if let (Some(range), Some(python)) = (release.and_then(|release| release.python.as_ref()), python) {
-        derived.push(fact(&TAKES_PYTHON, subject, Value::Flag(range.contains(python)), "the metadata of the release"));
+        derived.push(fact(
+            &TAKES_PYTHON,
+            subject,
+            Value::Flag(range.contains(python)),
+            "by the metadata of the release",
+        ));
     }
     let build = build_of(matrix, machine, subject, &value);
     let mut add = |name: &str, told: Option<Value>| {
         if let (Some(key), Some(told)) = (accelprobe_probes::key(name), told)
             && value(key.name).is_none()
         {
-            derived.push(fact(key, subject, told, "the builds of the release"));
+            derived.push(fact(key, subject, told, "by the builds of the release"));
         }
     };
     if let Some(build) = build {
@@ -291,7 +296,7 @@ fn served(
     if with.is_empty() && without.is_empty() {
         return Vec::new();
     }
-    let how = "the GPUs and what the package holds";
+    let how = "by the GPUs and what the package holds";
     let mut facts = vec![fact(&WITHOUT_CODE, subject, Value::Set(without), how)];
     // That there is none must not be said while one GPU is unknown.
     if !(unknown && with.is_empty()) {

@@ -39,6 +39,6 @@ pub(super) fn installed(known: &Known) -> Option<Fact> {
             add(build);
         }
     }
-    let how = "what is installed";
+    let how = "by what is installed";
     (!found.is_empty()).then(|| fact(&GPU_SOFTWARE, &Subject::Host, Value::Set(found), how))
 }

@@ -25,7 +25,7 @@ pub(super) static PACKAGE_GFX_OVERRIDE: Key = Key::new(
 /// the same one, and harms others.
 pub(super) fn of_devices(known: &Known, matrix: &Matrix) -> Vec<Fact> {
     let Some(value) = common(known, matrix).and_then(numbers) else { return Vec::new() };
-    let one = |(subject, _)| fact(&GFX_OVERRIDE, subject, Value::from(value.as_str()), "the targets of the GPUs");
+    let one = |(subject, _)| fact(&GFX_OVERRIDE, subject, Value::from(value.as_str()), "by the targets of the GPUs");
     targets(known).map(one).collect()
 }
 
@@ -40,7 +40,7 @@ pub(super) fn of_packages(known: &Known, matrix: &Matrix) -> Vec<Fact> {
             return None;
         }
         let value = Value::Text(numbers(stand_in)?);
-        Some(fact(&PACKAGE_GFX_OVERRIDE, &told.subject, value, "the GPUs and what the package holds"))
+        Some(fact(&PACKAGE_GFX_OVERRIDE, &told.subject, value, "by the GPUs and what the package holds"))
     };
     known.all("package-architectures").filter_map(one).collect()
 }

@@ -49,7 +49,7 @@ pub(crate) fn facts(planner: &Planner<'_, '_>) -> Vec<Fact> {
         };
         let Some((.., outlook)) = known.get(at) else { continue };
         let mut add = |key: &'static Key, value: Result<Value, Missing>| {
-            let origin = Origin::Given("by the builds of the product and this machine".to_owned());
+            let origin = Origin::Given("by the builds of the product and this machine".into());
             facts.push(Fact { key, subject: told.subject.clone(), value, origin });
         };
         let on_gpu = outlook.gpu.first().filter(|plan| planner.hindered(plan.build, &[]).is_none());

@@ -1,7 +1,5 @@
 //! The search: releases newest first, of each release its builds in the order of the data, until one serves every GPU.
 
-use std::collections::HashSet;
-
 use accelprobe_probes::ladder::State;
 use accelprobe_probes::version::Version;
 
@@ -100,20 +98,18 @@ impl<'a> Search<'_, '_, 'a, '_> {
         let (planner, product) = (self.planner, self.product);
         let groups = groups(gpus);
         let mut found: Vec<Option<Plan<'a>>> = vec![None; groups.len()];
-        // Builds that no release makes work.
-        let mut dead: HashSet<*const Build> = HashSet::new();
+        let wanted = |build: &&Build| {
+            build.computes == computes && planner.machine.takes(build) && self.wish.takes(product, build)
+        };
+        // Builds that some release may make work.
+        let mut open: Vec<&Build> = product.build.iter().filter(wanted).collect();
         for release in product.release.iter().rev() {
             let version = &release.version;
             if self.wish.range.is_some_and(|range| !range.contains(version)) {
                 continue;
             }
-            for build in product.builds(version) {
-                if build.computes != computes || !planner.machine.takes(build) || !self.wish.takes(product, build) {
-                    continue;
-                }
-                if dead.contains(&std::ptr::from_ref(build)) {
-                    continue;
-                }
+            let here: Vec<&Build> = open.iter().copied().filter(|build| build.versions.contains(version)).collect();
+            for build in here {
                 let trial = Trial { planner, product, release, build, place: self.place };
                 let statement = self.statement(version, computes);
                 let tried: Vec<Tried<'a>> = match statement {
@@ -125,7 +121,7 @@ impl<'a> Search<'_, '_, 'a, '_> {
                     return vec![Plan { product, release, build, only: Vec::new(), doubts: distinct(doubts) }];
                 }
                 if tried.iter().all(|tried| !tried.works() && tried.for_good) {
-                    dead.insert(std::ptr::from_ref(build));
+                    open.retain(|one| !std::ptr::eq(*one, build));
                 }
                 let mut reasons = Vec::new();
                 for (place, tried) in tried.into_iter().enumerate() {

@@ -9,7 +9,7 @@ use crate::judge::findings;
 use crate::judge::ground::Ground;
 use crate::judge::known::Spot;
 use crate::matrix::condition::{Beyond, Conditions, Truth};
-use crate::matrix::{Build, Matrix, Product, Release, Row, Rule, Severity, Support};
+use crate::matrix::{Build, Product, Release, Row, Rule, Severity, Support};
 
 /// What is tried.
 pub(super) struct Trial<'t, 'c, 'a> {
@@ -40,18 +40,14 @@ impl<'a> Tried<'a> {
     }
 }
 
-/// The rules by which builds are judged, with their rows about a package that end in an error. What stands beside a package
-/// is the installer's to put right, and what its release says of Pythons is known without a rule.
-pub(super) fn rules<'a>(matrix: &'a Matrix) -> Vec<(&'a Rule, Vec<&'a Row>)> {
-    let judges = |rule: &Rule, row: &Row| {
-        let parts = [&row.when, &row.except, &row.require];
-        row.severity.unwrap_or(rule.severity) == Severity::Error
-            && parts.iter().any(|conditions| conditions.is_of_packages())
-            && parts.iter().all(|conditions| conditions.beside().next().is_none())
-            && !row.require.keys().any(|key| *key == derive::TAKES_PYTHON)
-    };
-    let rows = |rule: &'a Rule| rule.row.iter().filter(move |row| judges(rule, row)).collect::<Vec<_>>();
-    matrix.rules.iter().map(|rule| (rule, rows(rule))).filter(|(_, rows)| !rows.is_empty()).collect()
+/// Whether a row judges packages that are not there yet: one that ends in an error. What stands beside a package is the
+/// installer's to put right, and what its release says of Pythons is known without a rule.
+fn judges(rule: &Rule, row: &Row) -> bool {
+    let parts = [&row.when, &row.except, &row.require];
+    row.severity.unwrap_or(rule.severity) == Severity::Error
+        && parts.iter().any(|conditions| conditions.is_of_packages())
+        && parts.iter().all(|conditions| conditions.beside().next().is_none())
+        && !row.require.keys().any(|key| *key == derive::TAKES_PYTHON)
 }
 
 impl<'a> Trial<'_, '_, 'a> {
@@ -66,11 +62,28 @@ impl<'a> Trial<'_, '_, 'a> {
         let facts = self.facts(&machine.with(gpus.to_vec()), &subject);
         let ground = self.planner.case.ground.suppose(&subject, &facts);
         let spot = ground.spot(&subject);
-        for (rule, rows) in &self.planner.rules {
-            judge(rule, rows, &ground, &spot, &mut tried);
+        let rules = &self.planner.case.matrix.rules;
+        for (place, rows) in self.judged_by(&subject) {
+            let Some(rule) = rules.get(*place) else { continue };
+            judge(rule, rows.iter().filter_map(|row| rule.row.get(*row)), &ground, &spot, &mut tried);
         }
         self.code(&facts, gpus, &mut tried);
         tried
+    }
+
+    /// The rules and rows that may refuse the build, by their places: those that are about its package and what is always true of
+    /// it.
+    fn judged_by(&self, subject: &Subject) -> &'a [(usize, Vec<usize>)] {
+        self.build.judged_by.get_or_init(|| {
+            let (name, facts) = (self.product.package_of(self.build), self.of_build(subject));
+            let may_refuse = |rule: &Rule, row: &Row| judges(rule, row) && row.when.may_hold_of(name, &facts);
+            let rows_of = |rule: &Rule| {
+                let rows = rule.row.iter().enumerate().filter(|(_, row)| may_refuse(rule, row));
+                rows.map(|(place, _)| place).collect::<Vec<_>>()
+            };
+            let rules = self.planner.case.matrix.rules.iter().enumerate();
+            rules.map(|(place, rule)| (place, rows_of(rule))).filter(|(_, rows)| !rows.is_empty()).collect()
+        })
     }
 
     /// A statement about the product in this environment as the reason.
@@ -156,20 +169,9 @@ impl<'a> Trial<'_, '_, 'a> {
 
     /// All that is to be known of the package, which is where somebody means to use it.
     fn facts(&self, machine: &Machine, subject: &Subject) -> Vec<Fact> {
-        let build = self.build;
-        let known = |key: &str, value: Option<Value>| Some(made(accelprobe_probes::key(key)?, subject, value?));
         let version = Value::Version(self.release.version.clone());
-        let mut facts: Vec<Fact> = [
-            known("package-version", Some(version)),
-            known("package-build", Some(Value::Text(build.computes.clone()))),
-            known("package-cuda", build.cuda.clone().map(Value::Version)),
-            known("package-cudnn", build.cudnn.clone().map(Value::Version)),
-            known("package-rocm", build.rocm.clone().map(Value::Version)),
-            known("package-architectures", build.architectures.clone().map(Value::Set)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let mut facts = self.of_build(subject);
+        facts.extend(accelprobe_probes::key("package-version").map(|key| made(key, subject, version)));
         let derived = derive::on_gpus(machine, subject, facts.iter());
         facts.extend(derived);
         let folder = Subject::Environment(self.place.environment.clone());
@@ -179,10 +181,30 @@ impl<'a> Trial<'_, '_, 'a> {
         }
         facts
     }
+
+    /// What is true of the build in every release.
+    fn of_build(&self, subject: &Subject) -> Vec<Fact> {
+        let build = self.build;
+        let known = |key: &str, value: Option<Value>| Some(made(accelprobe_probes::key(key)?, subject, value?));
+        let facts = [
+            known("package-build", Some(Value::Text(build.computes.clone()))),
+            known("package-cuda", build.cuda.clone().map(Value::Version)),
+            known("package-cudnn", build.cudnn.clone().map(Value::Version)),
+            known("package-rocm", build.rocm.clone().map(Value::Version)),
+            known("package-architectures", build.architectures.clone().map(Value::Set)),
+        ];
+        facts.into_iter().flatten().collect()
+    }
 }
 
 /// What one rule says of a package.
-fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, spot: &Spot<'_>, tried: &mut Tried<'a>) {
+fn judge<'a>(
+    rule: &'a Rule,
+    rows: impl Iterator<Item = &'a Row>,
+    ground: &Ground<'_>,
+    spot: &Spot<'_>,
+    tried: &mut Tried<'a>,
+) {
     // Versions compare plainly: a newer driver does what an older one did.
     let holds = |conditions: &Conditions| conditions.hold(ground, spot, Beyond::Compared);
     let (mut held, mut open, mut likely) = (false, None, None);
@@ -212,7 +234,7 @@ fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, spot: &Spot<
             // What only an installed copy can tell is no doubt about one that is not there.
             (_, Truth::Unknown) if of_machine => {
                 let place = if applies == Truth::True { &mut open } else { &mut likely };
-                place.get_or_insert(*row);
+                place.get_or_insert(row);
             }
             _ => {}
         }
@@ -224,6 +246,6 @@ fn judge<'a>(rule: &'a Rule, rows: &[&'a Row], ground: &Ground<'_>, spot: &Spot<
 }
 
 fn made(key: &'static Key, subject: &Subject, value: Value) -> Fact {
-    let origin = Origin::Given("by the builds of the release".to_owned());
+    let origin = Origin::Given("by the builds of the release".into());
     Fact { key, subject: subject.clone(), value: Ok(value), origin }
 }
