@@ -38,7 +38,7 @@ pub struct Matrix {
     pub products: Vec<Product>,
     /// GPUs by vendor.
     pub gpus: Vec<Gpus>,
-    /// Rules on facts.
+    /// Rules on facts. Builds remember which of them are about them: `set_rules` puts others in their place.
     pub rules: Vec<Rule>,
     /// What the codes of findings mean.
     pub codes: BTreeMap<String, String>,
@@ -210,6 +210,14 @@ pub struct Topic {
 }
 
 impl Matrix {
+    /// Puts other rules in the place of those that there are, and returns these.
+    pub fn set_rules(&mut self, rules: Vec<Rule>) -> Vec<Rule> {
+        for build in self.products.iter_mut().flat_map(|product| &mut product.build) {
+            build.judged_by.take();
+        }
+        std::mem::replace(&mut self.rules, rules)
+    }
+
     /// The system of an id.
     pub fn system(&self, id: &str) -> Option<&System> {
         self.systems.iter().find(|system| system.id == id)

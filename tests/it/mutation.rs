@@ -189,13 +189,13 @@ fn a_wrong_number_is_noticed() {
     let before = noticed_before();
     let machines = machines();
     let mut matrix = matrix::embedded().unwrap();
-    let rules = std::mem::take(&mut matrix.rules);
+    let rules = matrix.set_rules(Vec::new());
     let (mut count, mut tried, mut noticed, mut unnoticed) = (0, 0, BTreeSet::new(), BTreeSet::new());
     for rule in &rules {
         let path = root().join(format!("matrix/rules/{}/{}.toml", rule.area, rule.id));
         let text = std::fs::read_to_string(path).unwrap();
         let read = || -> Rule { toml::from_str(&text).unwrap() };
-        matrix.rules = vec![Rule { id: rule.id.clone(), area: rule.area.clone(), ..read() }];
+        matrix.set_rules(vec![Rule { id: rule.id.clone(), area: rule.area.clone(), ..read() }]);
         let mut said: Vec<Option<String>> = machines.iter().map(|_| None).collect();
         for number in numbers(rule) {
             let name = number.named(rule);
@@ -212,9 +212,9 @@ fn a_wrong_number_is_noticed() {
                 for place in &concerned {
                     said[*place].get_or_insert_with(|| told(&machines[*place], &matrix));
                 }
-                let own = std::mem::replace(&mut matrix.rules, vec![mutant]);
+                let own = matrix.set_rules(vec![mutant]);
                 let differs = concerned.iter().any(|place| Some(told(&machines[*place], &matrix)) != said[*place]);
-                matrix.rules = own;
+                matrix.set_rules(own);
                 differs
             });
             match is_noticed {
