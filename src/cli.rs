@@ -90,6 +90,10 @@ pub struct Doctor {
     /// What must hold, for scripts: `cuda>=12.4`, `vulkan`, `opencl:cpu`, `python>=3.10` (may be given several times)
     #[arg(long, value_name = "EXPR")]
     pub require: Vec<String>,
+    /// On Windows: look at WSL2 as well, in this distribution or the default one, with the Linux build of accelprobe that lies
+    /// beside this program or is on the search path there
+    #[arg(long, value_name = "DISTRO", num_args = 0..=1, default_missing_value = "", conflicts_with = "from")]
+    pub wsl: Option<String>,
     /// The least severity that makes the exit code 1
     #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
     pub fail_on: FailOn,
@@ -122,9 +126,10 @@ impl Output {
 /// What to look at.
 #[derive(Debug, Default, Args)]
 pub struct Source {
-    /// Judge a recording, a machine description or a diagnosis in JSON instead of this machine; `-` is standard input
+    /// Judge a recording, a machine description or a diagnosis in JSON instead of this machine; `-` is standard input. `doctor`
+    /// puts two beside each other where one is of native Windows and the other of WSL2
     #[arg(long, value_name = "FILE")]
-    pub from: Option<PathBuf>,
+    pub from: Vec<PathBuf>,
     /// What if: replace a fact, as in `environment=wsl2`, `gpu=NVIDIA GeForce RTX 4090` or `packages.torch=2.6.0+cu126`
     /// (may be given several times)
     #[arg(long, value_name = "KEY=VALUE")]

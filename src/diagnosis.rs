@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::matrix::{Edition, Gives, Remedy, Severity, Verdict};
 use crate::project::Kind as ProjectKind;
+use crate::sides::Sides;
 
 /// The format number of the JSON. It changes when a key is removed or changes its meaning; new keys may come.
 pub const FORMAT: u32 = 1;
@@ -40,6 +41,9 @@ pub struct Diagnosis {
     pub projects: Vec<ProjectFile>,
     /// What the user asserts, judged.
     pub requirements: Vec<Requirement>,
+    /// Native Windows beside WSL2, where the machine is one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sides: Option<Sides>,
     /// The facts.
     pub report: Report,
 }

@@ -26,7 +26,7 @@ use accelprobe_probes::ladder::Climb;
 use crate::diagnosis::{
     Citation, Consequence, Diagnosis, FORMAT, Finding, HostSummary, PythonEnvironment, SourceRef, Tool, Wsl,
 };
-use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Row, Severity, Support, System};
+use crate::matrix::{Edition, Environment, Matrix, Product, Relation, Row, Setup, Severity, Support, System};
 use crate::project::Project;
 use crate::spec::{Mistake, Spec};
 
@@ -117,6 +117,7 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         wants,
         projects: of_project.files,
         requirements,
+        sides: None,
         report,
     })
 }
@@ -168,7 +169,7 @@ fn tell(findings: &mut Vec<Finding>, fault: &Fault, system: Option<&System>, mat
 }
 
 /// These rules, and all whose findings are the cause of theirs.
-fn causes_of<'a>(matrix: &'a Matrix, rules: &'a [String]) -> Vec<&'a str> {
+pub(crate) fn causes_of<'a>(matrix: &'a Matrix, rules: &'a [String]) -> Vec<&'a str> {
     let mut causes: Vec<&str> = Vec::new();
     let mut open: Vec<&str> = rules.iter().map(String::as_str).collect();
     while let Some(rule) = open.pop() {
@@ -234,6 +235,13 @@ impl<'a> Case<'a> {
             })
             .collect()
     }
+}
+
+/// The first of these set-ups whose conditions hold on a machine.
+pub(crate) fn first_setup<'s>(report: &Report, matrix: &Matrix, setups: &'s [Setup]) -> Option<&'s Setup> {
+    let (known, climbs) = (Known::of(report.clone()), BTreeMap::new());
+    let case = Case::new(&known, &climbs, matrix, &Asked::default(), environment(report));
+    setups.iter().find(|setup| recommend::fits(&case, setup))
 }
 
 /// The environment that the facts tell.

@@ -12,4 +12,5 @@ pub mod matrix;
 pub mod project;
 pub mod render;
 pub mod run;
+pub mod sides;
 pub mod spec;

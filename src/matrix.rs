@@ -207,6 +207,9 @@ pub struct Topic {
     /// What newer sources say about it.
     #[serde(default)]
     pub newer: Vec<Newer>,
+    /// What it takes to get there, special cases first.
+    #[serde(default)]
+    pub setup: Vec<Setup>,
 }
 
 impl Matrix {

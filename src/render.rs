@@ -8,6 +8,7 @@ pub mod explain;
 mod markdown;
 pub mod matrix;
 pub mod probe;
+mod sides;
 mod terminal;
 
 /// The format of standard output.

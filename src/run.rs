@@ -3,6 +3,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the live host is told which program this is, and what the user named")]
 
+mod wsl;
+
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +28,7 @@ use crate::judge::{self, Asked};
 use crate::project;
 use crate::render::matrix::Tables;
 use crate::render::{self, Format, View};
+use crate::sides;
 use crate::spec::Spec;
 
 /// Everything together must be over by then, where no other time is given.
@@ -33,7 +36,7 @@ const DEADLINE: Duration = Duration::from_secs(45);
 /// The same where devices also compute.
 const DEEP_DEADLINE: Duration = Duration::from_secs(75);
 /// What is asked whatever `--only` says: without it nothing can be judged.
-const ALWAYS: &[&str] = &["environment", "machine", "bus", "python"];
+const ALWAYS: &[&str] = &["environment", "machine", "bus", "python", "wsl"];
 /// The width of output that goes to no terminal, and the greatest one that is pleasant to read.
 const WIDTH: usize = 80;
 const WIDEST: usize = 110;
@@ -86,7 +89,7 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
         project: project::read(&options.requirements, &input::text_of)?,
         requirements: specs(&options.require, "--require")?,
     };
-    let subject = Subject::new(&options.source)?;
+    let (subject, other) = Subject::all(&options.source)?;
     if let Subject::Read(Input::Description(description)) = &subject {
         asked.wants.splice(0..0, description.wants.iter().cloned());
     }
@@ -94,11 +97,21 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
     let folder = options.matrix.clone();
     let in_background = thread::Builder::new().spawn(move || input::matrix(folder.as_deref()));
     let report = gather(subject, &options.source)?;
+    let other = match (other, &options.wsl) {
+        (Some(other), _) => Some(gather(other, &options.source)?),
+        (None, Some(distribution)) => Some(in_wsl(&options.source.look, distribution)?),
+        (None, None) => None,
+    };
     let matrix = match in_background.map(thread::JoinHandle::join) {
         Ok(Ok(matrix)) => matrix?,
         _ => input::matrix(options.matrix.as_deref())?,
     };
-    let diagnosis = judge::judge(report, &matrix, &asked).map_err(|mistake| mistake.to_string())?;
+    let judge = |report| judge::judge(report, &matrix, &asked).map_err(|mistake| mistake.to_string());
+    let mut diagnosis = judge(report)?;
+    diagnosis.sides = match other.map(judge).transpose()? {
+        Some(other) => Some(sides::of_two(&diagnosis, other, &matrix)?),
+        None => sides::of_one(&diagnosis, &matrix),
+    };
     let shown = match options.output.format() {
         Format::Json => write(&json(&diagnosis))?,
         format => write(&text(&render::doctor::view(&diagnosis), format))?,
@@ -108,8 +121,11 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
 }
 
 fn exit_code(diagnosis: &Diagnosis, options: &Doctor) -> u8 {
-    let found = diagnosis.findings.iter().any(|finding| options.fail_on.counts(finding.severity));
-    let turned_out = |wanted: &[Outcome]| diagnosis.requirements.iter().any(|one| wanted.contains(&one.verdict));
+    let other = diagnosis.sides.as_ref().and_then(|sides| sides.other.as_deref());
+    let both = || std::iter::once(diagnosis).chain(other);
+    let found = both().flat_map(|one| &one.findings).any(|finding| options.fail_on.counts(finding.severity));
+    let turned_out =
+        |wanted: &[Outcome]| both().flat_map(|one| &one.requirements).any(|one| wanted.contains(&one.verdict));
     match () {
         () if found || turned_out(&[Outcome::Broken, Outcome::NotApplicable]) => 1,
         () if turned_out(&[Outcome::Unknown]) => 3,
@@ -177,16 +193,27 @@ enum Subject {
 impl Subject {
     /// Before any other thread is started: only then does an interrupt reach the one that cleans up.
     fn new(source: &Source) -> Result<Subject, String> {
+        match source.from.len() {
+            0 | 1 => Subject::all(source).map(|(subject, _)| subject),
+            _ => Err("--from is given more than once: only `doctor` puts two beside each other".to_owned()),
+        }
+    }
+
+    /// The one, and what stands beside it where two inputs are named.
+    fn all(source: &Source) -> Result<(Subject, Option<Subject>), String> {
         let known = |name: &&String| !PROBES.iter().any(|probe| probe.name == name.as_str());
         if let Some(unknown) = source.only.iter().chain(&source.skip).find(known) {
             return Err(accelprobe_probes::unknown("system", unknown, PROBES.iter().map(|probe| probe.name)));
         }
-        if source.from.is_some() && (source.look.deep || !source.look.python.is_empty()) {
+        if !source.from.is_empty() && (source.look.deep || !source.look.python.is_empty()) {
             return Err("--deep and --python look at this machine: they do not go with --from".to_owned());
         }
-        match &source.from {
-            None => live(&source.look).map(Subject::Live),
-            Some(path) => input::read(path).map(Subject::Read),
+        let read = |path: &PathBuf| input::read(path).map(Subject::Read);
+        match source.from.as_slice() {
+            [] => live(&source.look).map(|host| (Subject::Live(host), None)),
+            [one] => read(one).map(|one| (one, None)),
+            [one, other] => Ok((read(one)?, Some(read(other)?))),
+            _ => Err("--from is given more than twice: two machines are put beside each other, no more".to_owned()),
         }
     }
 }
@@ -235,6 +262,15 @@ fn wanted(source: &Source, name: &str) -> bool {
     let chosen = source.only.is_empty() || listed(&source.only) || ALWAYS.contains(&name);
     let needed = source.only.iter().any(|only| below(only).contains(&name));
     (chosen || needed) && !listed(&source.skip)
+}
+
+/// What the Linux build of this program finds in a distribution of WSL2.
+fn in_wsl(look: &Look, distribution: &str) -> Result<Report, String> {
+    let host = live(look)?;
+    let program = std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))?;
+    let found = wsl::report(host.inner(), program.parent(), distribution);
+    host.inner().finish();
+    found.map_err(|message| format!("--wsl: {message}"))
 }
 
 fn gather_live(host: &Arc<Memo<Live>>, source: &Source) -> Report {

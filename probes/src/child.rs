@@ -280,6 +280,16 @@ fn bury(child: &mut std::process::Child) -> Option<ExitStatus> {
     }
 }
 
+/// What a tool printed. Windows' own `wsl.exe` prints UTF-16, without the mark that says so.
+fn text(bytes: &[u8]) -> String {
+    let (pairs, _) = bytes.strip_prefix(b"\xff\xfe").unwrap_or(bytes).as_chunks::<2>();
+    // In a text of any language there are spaces and ends of lines; in UTF-8 there is no zero.
+    match pairs.iter().any(|pair| pair[0] != 0 && pair[1] == 0) {
+        true => String::from_utf16_lossy(&pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect::<Vec<_>>()),
+        false => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
 fn judge_end(status: ExitStatus, expected: Expected, stdout: &[u8], stderr: &[u8]) -> Answer {
     if let Some(how) = sys::violent_end(status) {
         return Err(Missing::Crashed(how));
@@ -291,11 +301,11 @@ fn judge_end(status: ExitStatus, expected: Expected, stdout: &[u8], stderr: &[u8
         }
         // Our child always answers; what ended it before that was a library's doing.
         Expected::Answer => Err(Missing::Crashed(format!("exit code {code}, before it answered"))),
-        Expected::Output if code == 0 => Ok(String::from_utf8_lossy(stdout).into_owned()),
+        Expected::Output if code == 0 => Ok(text(stdout)),
         Expected::Output => {
             let said = if stderr.trim_ascii().is_empty() { stdout } else { stderr };
             let said = said.get(..MESSAGE_LIMIT.min(said.len())).unwrap_or_default();
-            Err(Missing::Exited { code: code.into(), message: String::from_utf8_lossy(said).trim().to_owned() })
+            Err(Missing::Exited { code: code.into(), message: text(said).trim().to_owned() })
         }
     }
 }

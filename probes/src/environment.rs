@@ -56,11 +56,11 @@ static MACHINE_ARCH: Key = Key::new(
 static KERNEL: Key = Key::new("kernel", Kind::Version, Scope::Host, "Release of the kernel, by its own file.");
 static WINDOWS_BUILD: Key =
     Key::new("windows-build", Kind::Version, Scope::Host, "Build and update revision of Windows, as in `22631.3880`.");
-static WSL_VERSION: Key = Key::new(
+pub(crate) static WSL_VERSION: Key = Key::new(
     "wsl-version",
     Kind::Version,
     Scope::Host,
-    "Version of the package WSL, as `wsl --version` of Windows tells it: `2.4.13.0`. Told by a person.",
+    "Version of the package WSL, as `wsl --version` of Windows tells it: `2.4.13.0`.",
 );
 static WSL_GPU: Key = Key::new(
     "wsl-gpu",

@@ -44,6 +44,7 @@ mod vendor_library;
 pub mod version;
 pub mod vulkan;
 pub mod webgpu;
+pub mod wsl;
 
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
@@ -84,6 +85,7 @@ pub static PROBES: &[&Probe] = &[
     &tensorrt::PROBE,
     &vulkan::PROBE,
     &webgpu::PROBE,
+    &wsl::PROBE,
     &opencl::PROBE,
     &rocm::PROBE,
     &intel::PROBE,

@@ -308,7 +308,7 @@ fn chosen<'a>(case: &Case<'_>, system: &'a System) -> Option<&'a Setup> {
     system.setup.iter().find(|setup| fits(case, setup))
 }
 
-fn fits(case: &Case<'_>, setup: &Setup) -> bool {
+pub(super) fn fits(case: &Case<'_>, setup: &Setup) -> bool {
     let here = case.ground.spot(&Subject::Host);
     let holds = |conditions: &Conditions| conditions.hold(&case.ground, &here, Beyond::Compared) == Truth::True;
     holds(&setup.when) && (setup.except.0.is_empty() || !holds(&setup.except))

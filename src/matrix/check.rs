@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::parse::{Problem, place};
-use super::{Matrix, Verdict, condition, template};
+use super::{Matrix, Setup, Verdict, condition, template};
 
 /// All that does not fit, in the order of the files.
 pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec<Problem> {
@@ -37,20 +37,10 @@ pub(super) fn all<'a>(matrix: &Matrix, text_of: &dyn Fn(&str) -> &'a str) -> Vec
             let rules = matrix.rules.iter().map(|rule| rule.id.as_str());
             check.say(&file, rule, accelprobe_probes::unknown("rule", rule, rules));
         }
-        for setup in &system.setup {
-            if let Some(needed) = setup.needs.as_ref().filter(|needed| matrix.system(needed).is_none()) {
-                let systems = matrix.systems.iter().map(|system| system.id.as_str());
-                check.say(&file, needed, accelprobe_probes::unknown("system", needed, systems));
-            }
-            if setup.sources.is_empty() {
-                check.say(&file, &setup.id, "a set-up needs `sources`".to_owned());
-            }
-            if setup.when.0.is_empty() {
-                check.say(&file, &setup.id, "a set-up needs a `when`".to_owned());
-            }
-            check.unique(&file, &mut ids, &setup.id);
-            check.sources(&file, matrix, &setup.sources);
-        }
+        check.setups(&file, matrix, &mut ids, &system.setup);
+    }
+    for topic in &matrix.topics {
+        check.setups(&format!("topics/{}.toml", topic.id), matrix, &mut ids, &topic.setup);
     }
     for rule in &matrix.rules {
         let file = format!("rules/{}/{}.toml", rule.area, rule.id);
@@ -159,6 +149,28 @@ impl Check<'_, '_> {
     fn unique(&mut self, file: &str, ids: &mut BTreeSet<String>, id: &str) {
         if !ids.insert(id.to_owned()) {
             self.say_of_last(file, id, format!("the id `{id}` is used twice"));
+        }
+    }
+
+    fn setups(&mut self, file: &str, matrix: &Matrix, ids: &mut BTreeSet<String>, setups: &[Setup]) {
+        for setup in setups {
+            if let Some(needed) = setup.needs.as_ref().filter(|needed| matrix.system(needed).is_none()) {
+                let systems = matrix.systems.iter().map(|system| system.id.as_str());
+                self.say(file, needed, accelprobe_probes::unknown("system", needed, systems));
+            }
+            if setup.sources.is_empty() {
+                self.say(file, &setup.id, "a set-up needs `sources`".to_owned());
+            }
+            if setup.when.0.is_empty() {
+                self.say(file, &setup.id, "a set-up needs a `when`".to_owned());
+            }
+            for text in std::iter::once(&setup.text).chain(&setup.commands) {
+                for name in template::names(text).into_iter().filter(|name| condition::key(name).is_none()) {
+                    self.say(file, text, condition::unknown_key(&name));
+                }
+            }
+            self.unique(file, ids, &setup.id);
+            self.sources(file, matrix, &setup.sources);
         }
     }
 

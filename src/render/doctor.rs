@@ -2,6 +2,7 @@
 
 use accelprobe_probes::ladder::{Rung, State};
 
+use super::sides::sides;
 use super::{Block, Span, Tone, View};
 use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, ProjectFile, Recommendation, System};
 use crate::judge::vendor_title;
@@ -22,10 +23,11 @@ pub fn view(diagnosis: &Diagnosis) -> View {
     devices(&mut view, diagnosis);
     environments(&mut view, diagnosis);
     recommendations(&mut view, diagnosis);
+    sides(&mut view, diagnosis);
     view
 }
 
-fn host(view: &mut View, diagnosis: &Diagnosis) {
+pub(super) fn host(view: &mut View, diagnosis: &Diagnosis) {
     let host = &diagnosis.host;
     view.heading(1, format!("{} {}", diagnosis.tool.name, diagnosis.tool.version));
     let environment = match host.environment.as_deref() {
@@ -53,7 +55,7 @@ fn host(view: &mut View, diagnosis: &Diagnosis) {
     }
 }
 
-fn findings(view: &mut View, diagnosis: &Diagnosis) {
+pub(super) fn findings(view: &mut View, diagnosis: &Diagnosis) {
     let count = |severity| diagnosis.findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let unmet = diagnosis.requirements.iter().any(|one| one.verdict != Outcome::Holds);
@@ -113,7 +115,7 @@ fn finding(view: &mut View, finding: &Finding, edition: Edition) {
 }
 
 /// A newer statement beside what the documents say.
-fn newer(citation: &Citation, edition: Edition) -> String {
+pub(super) fn newer(citation: &Citation, edition: Edition) -> String {
     let instead =
         if edition == Edition::Documents { "newer than the documents" } else { "the documents differ; newer" };
     format!("{instead}: {} ({}, {})", citation.text, citation.title, citation.date)

@@ -70,6 +70,8 @@ fn every_source_is_cited() {
         cited.extend(system.support.iter().flat_map(|support| &support.sources).map(String::as_str));
         cited.extend(system.setup.iter().flat_map(|setup| &setup.sources).map(String::as_str));
     }
+    let ways = matrix.topics.iter().flat_map(|topic| &topic.setup);
+    cited.extend(ways.flat_map(|setup| &setup.sources).map(String::as_str));
     cited.extend(matrix.newer().map(|newer| newer.source.as_str()));
     cited.extend(matrix.rules.iter().flat_map(|rule| &rule.sources).map(String::as_str));
     cited.extend(matrix.products.iter().map(|product| product.source.as_str()));

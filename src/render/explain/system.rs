@@ -24,6 +24,10 @@ pub(super) fn system(view: &mut View, matrix: &Matrix, system: &System) {
 /// How a system is set up somewhere.
 pub(super) fn setup(view: &mut View, matrix: &Matrix, system: &System, setup: &Setup) {
     view.heading(2, format!("Setting up {}", system.name));
+    set_up(view, matrix, setup);
+}
+
+fn set_up(view: &mut View, matrix: &Matrix, setup: &Setup) {
     let when: Vec<String> = setup.when.0.iter().map(ToString::to_string).collect();
     view.text(2, format!("Where {}:", when.join(" and ")));
     view.text(2, &setup.text);
@@ -36,6 +40,10 @@ pub(super) fn topic(view: &mut View, matrix: &Matrix, topic: &Topic) {
     view.heading(2, &topic.name);
     notes(view, &topic.note);
     newer(view, matrix, &topic.newer);
+    for setup in &topic.setup {
+        view.blocks.push(Block::Gap);
+        set_up(view, matrix, setup);
+    }
 }
 
 /// What is said of a system in an environment.
