@@ -44,6 +44,7 @@ mod vendor_library;
 pub mod version;
 pub mod vulkan;
 pub mod webgpu;
+pub mod windows;
 pub mod wsl;
 
 use std::collections::HashMap;
@@ -85,6 +86,7 @@ pub static PROBES: &[&Probe] = &[
     &tensorrt::PROBE,
     &vulkan::PROBE,
     &webgpu::PROBE,
+    &windows::PROBE,
     &wsl::PROBE,
     &opencl::PROBE,
     &rocm::PROBE,

@@ -36,6 +36,7 @@ pub static PROBE: Probe = Probe {
         &module::SECURE_BOOT,
         &NVML_STATUS,
         &NVML_DEVICE,
+        &DRIVER_MODEL,
         &NVIDIA_SMI,
         &SMI_STATUS,
         &containers::ENGINE,
@@ -84,6 +85,12 @@ static NVML_STATUS: Key = Key::new(
      `blocked`, `error NUMBER`.",
 );
 static NVML_DEVICE: Key = Key::new("nvml-device", Kind::Text, Scope::Device, "The device's name by NVML.");
+static DRIVER_MODEL: Key = Key::new(
+    "driver-model",
+    Kind::Text,
+    Scope::Device,
+    "On Windows: `wddm` where an NVIDIA GPU is driven as one for displays, `tcc` or `mcdm` where for computing alone, without Direct3D.",
+);
 static NVIDIA_SMI: Key =
     Key::new("nvidia-smi", Kind::Text, Scope::Host, "Path of `nvidia-smi`. It proves nothing by being absent.");
 static SMI_STATUS: Key = Key::new(
@@ -160,6 +167,9 @@ struct NvmlDevice {
     /// Without the `GPU-` in front.
     #[serde(default)]
     uuid: Option<String>,
+    /// How Windows drives it; elsewhere there is one way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
 }
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
@@ -333,6 +343,7 @@ fn ask_nvml(host: &dyn Host, facts: &mut Vec<Fact>) {
             None => Some("integrated"),
         };
         facts.extend(kind.map(|kind| DEVICE_KIND.of(subject(), Value::from(kind), &question)));
+        facts.extend(device.model.map(|model| DRIVER_MODEL.of(subject(), Value::Text(model), &question)));
         facts.extend(device.uuid.map(|uuid| DEVICE_UUID.of(subject(), Value::Text(uuid), &question)));
         facts.extend(device.memory_bytes.map(|bytes| DEVICE_MEMORY.of(subject(), Value::Number(bytes), &question)));
         facts.extend(

@@ -39,7 +39,26 @@ fn tell(device: &Device<'_>) -> NvmlDevice {
         memory_bytes: memory.ok().map(|memory| memory.total).filter(|total| *total > 0),
         memory_hidden,
         uuid: uuid.map(|uuid| uuid.strip_prefix("GPU-").unwrap_or(&uuid).to_owned()),
+        model: model(device).map(str::to_owned),
     }
+}
+
+/// How Windows drives the device (`nvmlDriverModel_t`).
+#[cfg(windows)]
+fn model(device: &Device<'_>) -> Option<&'static str> {
+    use nvml_wrapper::enum_wrappers::device::DriverModel;
+    match device.driver_model() {
+        Ok(state) if state.current == DriverModel::WDDM => Some("wddm"),
+        Ok(_) => Some("tcc"),
+        // The wrapper does not know `NVML_DRIVER_MCDM` yet.
+        Err(NvmlError::UnexpectedVariant(2)) => Some("mcdm"),
+        Err(_) => None,
+    }
+}
+
+#[cfg(not(windows))]
+fn model(_device: &Device<'_>) -> Option<&'static str> {
+    None
 }
 
 /// NVML's own number for an error of the wrapper (`nvmlReturn_t`).
