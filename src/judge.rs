@@ -15,6 +15,7 @@ mod recommend;
 mod requirements;
 mod systems;
 mod wants;
+mod wsl;
 
 use std::collections::BTreeMap;
 
@@ -100,10 +101,11 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         .map(|spec| requirements::requirement(&planner, &by_rules, spec))
         .collect::<Result<_, _>>()?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    let recommendations = match asked.wants.is_empty() && asked.project.files.is_empty() {
+    let mut recommendations = match asked.wants.is_empty() && asked.project.files.is_empty() {
         true => recommend::for_frameworks(&planner, &by_rules),
         false => recommend::for_wants(&planner, &wanted, &by_rules),
     };
+    wsl::name_distribution(&joined, &mut findings, &mut recommendations);
     Ok(Diagnosis {
         format: FORMAT,
         tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },

@@ -12,6 +12,8 @@
 #[cfg(feature = "native")]
 pub(crate) mod native;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Probe;
@@ -201,7 +203,7 @@ fn climb(report: &Report) -> Climb {
     let loader = report.all(WEBGPU_LOADER.name).next().map(|fact| &fact.value);
     let climb = match (report.all(WEBGPU_BACKEND.name).next(), loader) {
         (Some(_), _) => compute::climb(
-            manifest::climb(report, &WEBGPU_BACKEND, &WEBGPU_DEVICE, "rendered on the CPU, not by a GPU"),
+            manifest::climb(&each_once(report), &WEBGPU_BACKEND, &WEBGPU_DEVICE, "rendered on the CPU, not by a GPU"),
             report,
             &WEBGPU_COMPUTE,
             &WEBGPU_DEVICE,
@@ -220,6 +222,24 @@ fn climb(report: &Report) -> Climb {
         (None, None) => Climb::none(State::Unknown, "WebGPU was not asked about"),
     };
     climb.with("wgpu", report.version(WGPU_VERSION.name))
+}
+
+/// The same report where a card that two backends list is a device of the first alone.
+fn each_once(report: &Report) -> Cow<'_, Report> {
+    let mut backends = report.all(WEBGPU_API.name);
+    let Some(first) = backends.next() else { return Cow::Borrowed(report) };
+    if backends.all(|fact| fact.value == first.value) {
+        return Cow::Borrowed(report);
+    }
+    let of_first = |subject: &Subject| {
+        report.all(WEBGPU_API.name).any(|fact| fact.subject == *subject && fact.value == first.value)
+    };
+    let named = |wanted: &Fact| {
+        report.all(WEBGPU_DEVICE.name).any(|fact| fact.value == wanted.value && of_first(&fact.subject))
+    };
+    let again = |fact: &Fact| *fact.key == WEBGPU_DEVICE && !of_first(&fact.subject) && named(fact);
+    let facts = report.facts.iter().filter(|fact| !again(fact)).cloned();
+    Cow::Owned(Report { probes: report.probes.clone(), facts: facts.collect() })
 }
 
 #[cfg(test)]
@@ -255,6 +275,14 @@ mod tests {
         assert_eq!(apis, ["dx12", "vulkan"]);
         assert_eq!(climb(&good).state, State::Working);
         assert_eq!(climb(&good).versions.get("wgpu").map(String::as_str), Some("30.0.1"));
+        // Without addresses each backend lists it under an id of its own.
+        let apart = report(vec![
+            ("system", Ok("windows x86_64".into())),
+            ("native webgpu dx12", one("RTX", "discrete", "null")),
+            (library, Ok(r"C:\Windows\System32\vulkan-1.dll".to_owned())),
+            ("native webgpu vulkan", one("RTX", "discrete", "null")),
+        ]);
+        assert_eq!((apart.subjects("webgpu-device").len(), climb(&apart).detail.as_str()), (2, "RTX"));
         let half = windows(Err(Missing::Crashed("0xc0000005".into())));
         assert_eq!(climb(&half).state, State::Working, "one backend is enough");
         let warp = report(vec![

@@ -83,8 +83,16 @@ impl<'a> Group<'a> {
             own.iter().filter(|fact| fact.key.name == key).filter_map(|fact| text(&fact.value)).collect()
         };
         let address = Some(id).filter(|id| is_address(id));
-        let listed =
-            |(key, api): (&'static Key, &'static str)| texts(key.name).into_iter().map(move |name| (api, name));
+        // WebGPU lists a card once for each API below it.
+        let backends = texts("webgpu-api");
+        let backend = |api: &'static str| match api {
+            "webgpu" if backends.contains("dx12") => "webgpu over dx12",
+            api => api,
+        };
+        let listed = |(key, api): (&'static Key, &'static str)| {
+            let api = backend(api);
+            texts(key.name).into_iter().map(move |name| (api, name))
+        };
         let kinds = texts("device-kind");
         Group {
             ids: vec![id],

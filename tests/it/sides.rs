@@ -87,6 +87,20 @@ fn what_keeps_the_gpu_from_wsl2_is_told_before_the_way_there() {
 }
 
 #[test]
+fn what_is_set_up_in_wsl2_names_the_distribution_that_is_there() {
+    let commands = |generation: &str| {
+        let set = format!("wsl-default-generation={generation}");
+        let windows = path(WINDOWS);
+        let told =
+            doctor(&["--json", "--from", &windows, "--set", "wsl-default=Debian", "--set", &set, "--want", "jax"]);
+        let told: Value = serde_json::from_str(&told.out).unwrap();
+        told["recommendations"][0]["commands"][0].as_str().unwrap().to_owned()
+    };
+    assert_eq!(commands("2"), "wsl -d Debian");
+    assert_eq!(commands("1"), "wsl --install -d Ubuntu-24.04");
+}
+
+#[test]
 fn no_way_to_wsl2_installs_a_driver_in_it() {
     for fixture in std::fs::read_dir(root().join("fixtures")).unwrap() {
         let path = fixture.unwrap().path();
