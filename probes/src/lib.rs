@@ -44,6 +44,7 @@ mod vendor_library;
 pub mod version;
 pub mod vulkan;
 pub mod webgpu;
+pub mod wsl2;
 
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
@@ -76,6 +77,7 @@ pub struct Probe {
 /// All probes, in the order in which their facts stand in a report.
 pub static PROBES: &[&Probe] = &[
     &environment::PROBE,
+    &wsl2::PROBE,
     &machine::PROBE,
     &bus::PROBE,
     &nvidia_driver::PROBE,
