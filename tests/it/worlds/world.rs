@@ -87,11 +87,19 @@ impl World {
 
     /// Builds a program there that prints a text.
     pub fn program(&self, text: &str, path: &str) {
+        self.build_program(&[&format!("-DTEXT=\"{text}\"")], path);
+    }
+
+    /// Builds a program there that never answers.
+    pub fn hanging_program(&self, path: &str) {
+        self.build_program(&["-DHANG", "-DTEXT=\"\""], path);
+    }
+
+    fn build_program(&self, flags: &[&str], path: &str) {
         let path = self.inside(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let source = root().join("tests/it/standins/says.c");
-        let text = format!("-DTEXT=\"{text}\"");
-        assert!(Command::new("cc").arg(text).arg("-o").arg(path).arg(source).status().unwrap().success());
+        assert!(Command::new("cc").args(flags).arg("-o").arg(path).arg(source).status().unwrap().success());
     }
 
     /// Lists a format of executables that the kernel starts by a program of its own.
