@@ -89,6 +89,12 @@ pub struct Wsl {
     pub version: u8,
     /// Whether /dev/dxg is there.
     pub gpu: Option<bool>,
+    /// Version of the package WSL.
+    pub package: Option<String>,
+    /// Build of the Windows around it.
+    pub windows: Option<String>,
+    /// Whether programs of Windows can be started.
+    pub interop: Option<bool>,
 }
 
 /// An accelerator, or software that stands in for one.

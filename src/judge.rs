@@ -260,7 +260,10 @@ fn summary(report: &Report, environment: Option<Environment>) -> HostSummary {
         Some(Value::Flag(flag)) => Some(*flag),
         _ => None,
     };
-    let wsl = |version| Some(Wsl { version, gpu: flag("wsl-gpu") });
+    let wsl = |version| {
+        let (package, windows) = (text("wsl-version"), text("windows-build"));
+        Some(Wsl { version, gpu: flag("wsl-gpu"), package, windows, interop: flag("wsl-interop") })
+    };
     HostSummary {
         environment: environment.map(|environment| environment.id().to_owned()),
         container: flag("container"),

@@ -36,7 +36,7 @@ const DEADLINE: Duration = Duration::from_secs(45);
 /// The same where devices also compute.
 const DEEP_DEADLINE: Duration = Duration::from_secs(75);
 /// What is asked whatever `--only` says: without it nothing can be judged.
-const ALWAYS: &[&str] = &["environment", "machine", "bus", "python", "windows", "wsl"];
+const ALWAYS: &[&str] = &["environment", "windows", "wsl", "wsl2", "machine", "bus", "python"];
 /// The width of output that goes to no terminal, and the greatest one that is pleasant to read.
 const WIDTH: usize = 80;
 const WIDEST: usize = 110;

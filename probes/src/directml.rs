@@ -25,6 +25,7 @@ use crate::fact::{Fact, Key, Kind, Scope, Subject, Value, version};
 use crate::host::{Host, Missing, Query, Question};
 use crate::image::Image;
 use crate::manifest::SOFTWARE;
+use crate::nvidia_driver::{NVIDIA_DRIVER, nvidia_number};
 use crate::parallel;
 
 /// See the module.
@@ -131,6 +132,8 @@ struct Libraries {
     list: String,
     direct3d: Option<String>,
     directml: Option<String>,
+    /// Whether no library of NVIDIA is here to tell the number of its driver.
+    nvidia_untold: bool,
 }
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
@@ -152,6 +155,7 @@ fn ask_windows(host: &dyn Host) -> Vec<Fact> {
         list,
         direct3d: host.taken(&library("d3d12.dll")).ok(),
         directml: host.taken(&directml).ok(),
+        nvidia_untold: false,
     };
     let listed = match host.taken(&list) {
         Ok(path) => ask_adapters(host, &libraries("dxgi", path), &[], &mut facts),
@@ -185,7 +189,13 @@ fn ask_wsl(host: &dyn Host) -> Vec<Fact> {
     facts.push(DIRECTML_LIBRARY.host(taken.clone().map(Value::Text), &directml));
     match mounted("libdxcore.so") {
         Some(list) if open => {
-            let libraries = Libraries { api: "dxcore", list, direct3d: mounted("libd3d12.so"), directml: taken.ok() };
+            let libraries = Libraries {
+                api: "dxcore",
+                list,
+                direct3d: mounted("libd3d12.so"),
+                directml: taken.ok(),
+                nvidia_untold: mounted("libnvidia-ml.so.1").is_none(),
+            };
             ask_adapters(host, &libraries, &[], &mut facts);
         }
         Some(_) => facts.push(DIRECT3D_ADAPTERS.host(Missing::Denied, &door)),
@@ -242,6 +252,11 @@ fn ask_adapters(host: &dyn Host, libraries: &Libraries, known: &[String], facts:
         }
         let driver = adapter.driver.as_deref();
         facts.extend(driver.map(|driver| ADAPTER_DRIVER.of(subject(), version(driver), &question)));
+        // In WSL2 NVML tells NVIDIA's number; where Windows brings none, it follows from the one that Windows has.
+        if libraries.nvidia_untold && vendor(adapter.vendor) == "nvidia" {
+            let number = driver.and_then(nvidia_number);
+            facts.extend(number.map(|number| NVIDIA_DRIVER.host(version(&number), &question)));
+        }
     }
     facts.extend(parallel::facts(host, &numbered, |(number, adapter)| {
         match adapter.software && (hardware || !known.is_empty()) {

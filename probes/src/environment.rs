@@ -9,7 +9,7 @@
 
 use crate::Probe;
 use crate::fact::{Fact, Key, Kind, Scope, Value, version};
-use crate::host::{Host, Missing, Question};
+use crate::host::{Answer, Host, Missing, Question};
 use crate::version::Version;
 
 /// See the module.
@@ -25,8 +25,6 @@ pub static PROBE: Probe = Probe {
         &KERNEL,
         &WINDOWS_BUILD,
         &WSL_VERSION,
-        &WSL_GPU,
-        &WSL_LIBRARIES,
     ],
     ask,
     climb: None,
@@ -54,27 +52,18 @@ static MACHINE_ARCH: Key = Key::new(
     "On Windows the processor architecture of the machine itself, which may run programs of another one: `x86_64`, `aarch64`.",
 );
 static KERNEL: Key = Key::new("kernel", Kind::Version, Scope::Host, "Release of the kernel, by its own file.");
-static WINDOWS_BUILD: Key =
-    Key::new("windows-build", Kind::Version, Scope::Host, "Build and update revision of Windows, as in `22631.3880`.");
+pub(crate) static WINDOWS_BUILD: Key = Key::new(
+    "windows-build",
+    Kind::Version,
+    Scope::Host,
+    "Build and update revision of Windows, as in `22631.3880`; in WSL2 of the Windows around it.",
+);
 pub(crate) static WSL_VERSION: Key = Key::new(
     "wsl-version",
     Kind::Version,
     Scope::Host,
-    "Version of the package WSL, as `wsl --version` of Windows tells it: `2.4.13.0`.",
+    "Version of the package WSL, as `wsl --version` of Windows tells it: `2.4.13.0`; in WSL2 by `wslinfo`.",
 );
-static WSL_GPU: Key = Key::new(
-    "wsl-gpu",
-    Kind::Flag,
-    Scope::Host,
-    "In WSL2: whether `/dev/dxg`, the door to the GPU of Windows, is there.",
-);
-static WSL_LIBRARIES: Key = Key::new(
-    "wsl-libraries",
-    Kind::Set,
-    Scope::Host,
-    "In WSL2: the libraries that Windows mounts at `/usr/lib/wsl/lib`.",
-);
-
 /// Where Windows mounts its user-mode drivers in WSL2.
 pub(crate) const WSL_LIBRARY_FOLDER: &str = "/usr/lib/wsl/lib";
 
@@ -91,25 +80,9 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
 }
 
 fn ask_linux(host: &dyn Host, facts: &mut Vec<Fact>) {
-    let osrelease = Question::Read("/proc/sys/kernel/osrelease".to_owned());
-    let proc_version = Question::Read("/proc/version".to_owned());
-    let (release, origin) = match (host.ask(&osrelease), host.ask(&proc_version)) {
-        (Ok(release), _) => (Ok(release.trim().to_owned()), osrelease),
-        (Err(_), Ok(text)) => (Ok(text.split_whitespace().nth(2).unwrap_or_default().to_owned()), proc_version),
-        (Err(missing), Err(_)) => (Err(missing), osrelease),
-    };
+    let (release, asked) = kernel_release(host);
     let container = container(host);
-    let asked = origin.clone();
-    let (environment, origin) = match &release {
-        Ok(release) => linux_environment(host, release, container.is_some(), origin),
-        // Without the kernel's name only WSL's marks could tell; without them too, this is some Linux.
-        Err(missing) => match wsl_mark(host) {
-            Some(mark) if container.is_none() => (Ok("wsl2"), mark),
-            _ if *missing == Missing::NotRecorded => (Err(missing.clone()), origin),
-            _ => (Ok("linux"), origin),
-        },
-    };
-    let in_wsl2 = environment == Ok("wsl2");
+    let (environment, origin) = linux_environment(host, &release, container.is_some(), asked.clone());
     facts.insert(0, ENVIRONMENT.host(environment.map(Value::from), &origin));
     match container {
         Some((kind, mark)) => {
@@ -124,26 +97,42 @@ fn ask_linux(host: &dyn Host, facts: &mut Vec<Fact>) {
     }
     facts.push(KERNEL.host(release.and_then(|release| version(&release)), &asked));
     facts.push(os_release(host));
-    if in_wsl2 {
-        let door = Question::Node("/dev/dxg".to_owned());
-        let there = match host.ask(&door) {
-            Ok(_) | Err(Missing::Denied) => Ok(Value::Flag(true)),
-            Err(Missing::NotFound) => Ok(Value::Flag(false)),
-            Err(missing) => Err(missing),
-        };
-        facts.push(WSL_GPU.host(there, &door));
-        let folder = Question::List(WSL_LIBRARY_FOLDER.to_owned());
-        let names = host.ask(&folder).map(|names| Value::Set(names.lines().map(str::to_owned).collect()));
-        facts.push(WSL_LIBRARIES.host(names, &folder));
+}
+
+/// Whether this is WSL2, in a container or not.
+pub(crate) fn is_wsl2(host: &dyn Host) -> bool {
+    let (release, origin) = kernel_release(host);
+    host.system() == "linux" && linux_environment(host, &release, container(host).is_some(), origin).0 == Ok("wsl2")
+}
+
+/// The kernel's release as its own file tells it, and the question.
+fn kernel_release(host: &dyn Host) -> (Answer, Question) {
+    let osrelease = Question::Read("/proc/sys/kernel/osrelease".to_owned());
+    let proc_version = Question::Read("/proc/version".to_owned());
+    match (host.ask(&osrelease), host.ask(&proc_version)) {
+        (Ok(release), _) => (Ok(release.trim().to_owned()), osrelease),
+        (Err(_), Ok(text)) => (Ok(text.split_whitespace().nth(2).unwrap_or_default().to_owned()), proc_version),
+        (Err(missing), Err(_)) => (Err(missing), osrelease),
     }
 }
 
 fn linux_environment(
     host: &dyn Host,
-    release: &str,
+    release: &Answer,
     container: bool,
     origin: Question,
 ) -> (Result<&'static str, Missing>, Question) {
+    let release = match release {
+        Ok(release) => release,
+        // Without the kernel's name only WSL's marks could tell; without them too, this is some Linux.
+        Err(missing) => {
+            return match wsl_mark(host) {
+                Some(mark) if !container => (Ok("wsl2"), mark),
+                _ if *missing == Missing::NotRecorded => (Err(missing.clone()), origin),
+                _ => (Ok("linux"), origin),
+            };
+        }
+    };
     let name = release.to_lowercase();
     if name.contains("microsoft") {
         // WSL1 calls itself 4.4.0-19041-Microsoft; WSL2 began with 4.19.
@@ -173,7 +162,7 @@ fn wsl_mark(host: &dyn Host) -> Option<Question> {
 }
 
 /// What made the container that this is, and the mark that shows it.
-fn container(host: &dyn Host) -> Option<(String, Question)> {
+pub(crate) fn container(host: &dyn Host) -> Option<(String, Question)> {
     let node = |path: &str, kind: &str| {
         let mark = Question::Node(path.to_owned());
         host.ask(&mark).is_ok().then(|| (kind.to_owned(), mark))

@@ -46,6 +46,7 @@ pub mod vulkan;
 pub mod webgpu;
 pub mod windows;
 pub mod wsl;
+pub mod wsl2;
 
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
@@ -78,6 +79,9 @@ pub struct Probe {
 /// All probes, in the order in which their facts stand in a report.
 pub static PROBES: &[&Probe] = &[
     &environment::PROBE,
+    &windows::PROBE,
+    &wsl::PROBE,
+    &wsl2::PROBE,
     &machine::PROBE,
     &bus::PROBE,
     &nvidia_driver::PROBE,
@@ -86,8 +90,6 @@ pub static PROBES: &[&Probe] = &[
     &tensorrt::PROBE,
     &vulkan::PROBE,
     &webgpu::PROBE,
-    &windows::PROBE,
-    &wsl::PROBE,
     &opencl::PROBE,
     &rocm::PROBE,
     &intel::PROBE,

@@ -59,7 +59,7 @@ static NVIDIA_KERNEL: Key = Key::new(
     Scope::Host,
     "`ready`; `no-node` or `no-access` where the driver is loaded and its device node is missing or closed; `not-loaded`.",
 );
-static NVIDIA_DRIVER: Key = Key::new(
+pub(crate) static NVIDIA_DRIVER: Key = Key::new(
     "nvidia-driver",
     Kind::Version,
     Scope::Host,

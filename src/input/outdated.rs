@@ -16,6 +16,7 @@ pub(super) fn leave(report: &mut Report, key: &Key, value: &Result<Value, Missin
         "environment" => leave_environment(report),
         "nvidia-driver" => leave_nvidia_driver(report),
         "python" => leave_python(report, value),
+        "windows-build" => drop_keys(report, &["windows-kernel"]),
         "cuda-visible-devices" => leave_answers(report, &["cuda", "rocm"]),
         "hip-visible-devices" | "rocr-visible-devices" | "hsa-override-gfx-version" | "hsa-enable-dxg-detection" => {
             leave_answers(report, &["rocm"]);
@@ -129,6 +130,7 @@ pub(super) fn leave_gpus(report: &mut Report, vendor: Option<&str>) {
             "intel-gpu",
             "intel-gpu-node",
             "wsl-libraries",
+            "wsl-libraries-missing",
         ],
     );
     // In the place of GPUs that somebody named stand the new ones.

@@ -4,7 +4,7 @@ use accelprobe_probes::ladder::{Rung, State};
 
 use super::sides::sides;
 use super::{Block, Span, Tone, View};
-use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, ProjectFile, Recommendation, System};
+use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, ProjectFile, Recommendation, System, Wsl};
 use crate::judge::vendor_title;
 use crate::matrix::{Edition, Severity};
 
@@ -43,11 +43,13 @@ pub(super) fn host(view: &mut View, diagnosis: &Diagnosis) {
         Some("windows") => format!("build {kernel}"),
         _ => format!("kernel {kernel}"),
     });
-    let first = [host.os.clone(), Some(format!("{environment}{inside}")), host.arch.clone(), kernel];
+    let around = |wsl: &Wsl| wsl.windows.as_ref().map(|build| format!("Windows build {build}"));
+    let windows = host.wsl.as_ref().and_then(around);
+    let first = [host.os.clone(), Some(format!("{environment}{inside}")), host.arch.clone(), kernel, windows];
     let cores = host.cores.map(|cores| if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") });
     let python = host.python.as_ref().map(|python| format!("Python {python}"));
     let second = [host.cpu.clone(), cores, host.memory_bytes.map(gibibytes), python];
-    for line in [&first, &second] {
+    for line in [&first[..], &second] {
         let parts: Vec<&str> = line.iter().flatten().map(String::as_str).filter(|part| !part.is_empty()).collect();
         if !parts.is_empty() {
             view.text(2, parts.join(", "));

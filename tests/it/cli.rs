@@ -280,7 +280,7 @@ fn probes_can_be_chosen() {
     let value: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let asked: Vec<&str> =
         value["report"]["probes"].as_array().unwrap().iter().map(|probe| probe["name"].as_str().unwrap()).collect();
-    assert_eq!(asked, ["environment", "machine", "bus", "windows", "wsl", "opencl", "python"]);
+    assert_eq!(asked, ["environment", "windows", "wsl", "wsl2", "machine", "bus", "opencl", "python"]);
     // A framework brings along what it stands on.
     let frameworks = root().join("fixtures/linux-rtx4090-frameworks-healthy.toml");
     let alone = json(&mut tool(&["doctor", "--json", "--from", frameworks.to_str().unwrap(), "--only", "pytorch"]));

@@ -47,3 +47,4 @@ mod tool;
 mod torch_backends;
 mod transcripts;
 mod what_if;
+mod worlds;

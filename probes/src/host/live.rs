@@ -25,11 +25,12 @@ use std::time::{Duration, Instant};
 use object::ReadCache;
 
 use super::memo::Memo;
-use super::redact::Redactor;
+use super::redact::{self, Redactor};
 use super::{Answer, Command, Host, Missing, Query, Question};
 use crate::child::{self, Expected};
 use crate::compute;
 use crate::image::Image;
+use crate::wsl2;
 
 /// The environment variables that may be asked for. All others stay where they are: they hold people's secrets.
 pub const VARIABLES: &[&str] = &[
@@ -293,7 +294,11 @@ fn read(path: &Path) -> Answer {
     if bytes.len() as u64 > TEXT_LIMIT {
         return Err(Missing::Garbled(format!("larger than {TEXT_LIMIT} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| Missing::Garbled("not UTF-8 text".to_owned()))
+    let text = String::from_utf8(bytes).map_err(|_| Missing::Garbled("not UTF-8 text".to_owned()))?;
+    Ok(match path == Path::new(wsl2::SETTINGS) {
+        true => redact::sections(&text, wsl2::SECTIONS),
+        false => text,
+    })
 }
 
 fn list(path: &Path) -> Answer {

@@ -135,6 +135,23 @@ impl Redactor {
     }
 }
 
+/// The sections of a file of settings that have these titles, without comments: what else stands there, such as a person's
+/// name or a command, is nobody's business.
+pub(crate) fn sections(text: &str, titles: &[&str]) -> String {
+    let mut kept = String::new();
+    let mut here = false;
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some((title, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            here = titles.iter().any(|one| one.eq_ignore_ascii_case(title.trim()));
+        }
+        if here {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
 const UUID_LENGTH: usize = 36;
 /// The place of the first dash in a UUID.
 const FIRST_DASH: usize = 8;
@@ -275,6 +292,12 @@ mod tests {
     fn a_full_host_name_is_hidden_in_both_forms() {
         let redactor = Redactor::new(None, None, Some("node0042.cluster.example.org".into()));
         assert_eq!(redactor.hide("/scratch/node0042/x of node0042.cluster.example.org"), "/scratch/host/x of host");
+    }
+
+    #[test]
+    fn of_settings_only_the_sections_stay_that_are_asked_for() {
+        let text = "stray = x\n[user]\ndefault = jane\n[ Automount ]\n# jane's drives\nroot = /w\n\n[boot]\ncommand = sh -c 'token=1'\n[gpu]\nenabled=false";
+        assert_eq!(sections(text, &["automount", "gpu"]), "[ Automount ]\nroot = /w\n[gpu]\nenabled=false\n");
     }
 
     #[test]
