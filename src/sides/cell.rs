@@ -84,9 +84,14 @@ fn untold(diagnosis: &Diagnosis, system: &System, found: &diagnosis::System, mat
 /// How a system stands that nothing keeps from this side: by what can be set up, or by what is said of it.
 fn by_data(diagnosis: &Diagnosis, system: &System, found: &diagnosis::System) -> Cell {
     let words = found.support.note.as_deref().unwrap_or_default();
+    let verdict = by_edition(diagnosis.edition, &found.support);
     match diagnosis.recommendations.iter().find(|one| one.system == system.id) {
+        // What has to be done first may be for the other side.
+        Some(recommendation) if recommendation.gives == Gives::Prepare && verdict == Verdict::Unsupported => {
+            of(Standing::No, words)
+        }
         Some(recommendation) => recommended(recommendation, words),
-        None => match by_edition(diagnosis.edition, &found.support) {
+        None => match verdict {
             Verdict::Supported => of(Standing::Possible, words),
             Verdict::Partial => of(Standing::Partial, words),
             Verdict::Unsupported => of(Standing::No, words),

@@ -67,15 +67,19 @@ fn the_side_that_was_not_looked_at_is_supposed_from_what_both_share() {
 #[test]
 fn what_keeps_the_gpu_from_wsl2_is_told_before_the_way_there() {
     let folder = Folder::new("sides");
-    let gpu = "[[gpu]]\nname = \"NVIDIA GeForce RTX 3060\"\ndriver = \"580.88\"\n";
-    let sides_of = |lines: &str| {
+    let sides_with = |driver: &str, lines: &str| {
+        let gpu = format!("[[gpu]]\nname = \"NVIDIA GeForce RTX 3060\"\ndriver = \"{driver}\"\n");
         folder.write("machine.toml", &format!("environment = \"windows\"\narch = \"x86_64\"\n{lines}{gpu}"));
         sides(&["--from", &folder.path("machine.toml").display().to_string()])
     };
+    let sides_of = |lines: &str| sides_with("580.88", lines);
     let old = sides_of("windows-build = \"19042.1110\"\nwsl-installed = false\n");
     assert_eq!(cell(&old, "cuda", "wsl2")["standing"], "no", "{old}");
     let way = old["way"]["text"].as_str().unwrap();
     assert!(way.starts_with("Windows build 19042.1110 gives WSL2 no GPU"), "{way}");
+    // What has to be done first is for the side on which it helps.
+    let driver = sides_with("456.71", "");
+    assert_eq!(cell(&driver, "jax", "windows")["standing"], "no", "{driver}");
     // The same with a Windows that is new enough, and nothing is in the way.
     let new = sides_of("windows-build = \"22631.3880\"\nwsl-installed = false\n");
     assert_eq!(cell(&new, "cuda", "wsl2")["standing"], "possible");
