@@ -309,3 +309,19 @@ fn judge_end(status: ExitStatus, expected: Expected, stdout: &[u8], stderr: &[u8
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_may_print_utf_16_with_and_without_its_mark() {
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let german = "WSL-Version: 2.4.13.0\r\nKernelversion für Windows: 5.15\r\n";
+        assert_eq!(text(&wide(german)), german);
+        assert_eq!(text(&[b"\xff\xfe".to_vec(), wide(german)].concat()), german);
+        assert_eq!(text(german.as_bytes()), german);
+        assert_eq!(text(b"half a letter: \xc3"), "half a letter: \u{fffd}");
+        assert_eq!(text(b""), "");
+    }
+}
