@@ -17,7 +17,7 @@ use crate::image::Image;
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "wsl2",
-    keys: &[&WSL_GPU, &WSL_LIBRARIES, &WSL_LIBRARIES_MISSING, &WSL_INTEROP, &WINDOWS_KERNEL],
+    keys: &[&WSL_GPU, &WSL_LIBRARIES, &WSL_LIBRARIES_MISSING, &WSL_GPU_OFF, &WSL_INTEROP, &WINDOWS_KERNEL],
     ask,
     climb: None,
     native: None,
@@ -43,6 +43,12 @@ static WSL_LIBRARIES_MISSING: Key = Key::new(
     "In WSL2 with `/dev/dxg`: the libraries that Windows should mount beside it and does not, unless `/etc/wsl.conf` turns the \
      GPU off. Those of NVIDIA are expected where one of them is there.",
 );
+static WSL_GPU_OFF: Key = Key::new(
+    "wsl-gpu-off",
+    Kind::Flag,
+    Scope::Host,
+    "In WSL2: whether `/etc/wsl.conf` turns the GPU off for the distribution (`enabled=false` in its section `[gpu]`).",
+);
 static WSL_INTEROP: Key =
     Key::new("wsl-interop", Kind::Flag, Scope::Host, "In WSL2: whether programs of Windows can be started from Linux.");
 static WINDOWS_KERNEL: Key = Key::new(
@@ -50,7 +56,7 @@ static WINDOWS_KERNEL: Key = Key::new(
     Kind::Version,
     Scope::Host,
     "In WSL2: version of the kernel of Windows by its file, as in `19041.3803`. The builds 19041 to 19045 of Windows share one \
-     such number, as do 22621 and 22631, and 26100 and 26200.",
+     such number, as do 22621 to 22635, and 26100 to 26220.",
 );
 
 /// What Windows brings for Direct3D, and NVIDIA's driver for CUDA and NVML.
@@ -58,7 +64,7 @@ const OF_WINDOWS: [&str; 2] = ["libd3d12.so", "libdxcore.so"];
 const OF_NVIDIA: [&str; 2] = ["libcuda.so.1", "libnvidia-ml.so.1"];
 /// Kernels of Windows that more than one build has, and the builds.
 const SHARED: [(u64, &str); 4] =
-    [(18362, "18362 and 18363"), (19041, "19041 to 19045"), (22621, "22621 and 22631"), (26100, "26100 and 26200")];
+    [(18362, "18362 and 18363"), (19041, "19041 to 19045"), (22621, "22621 to 22635"), (26100, "26100 to 26220")];
 
 /// The settings of a distribution, and the sections that are read of them.
 pub(crate) const SETTINGS: &str = "/etc/wsl.conf";
@@ -73,6 +79,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = Vec::new();
     ask_libraries(host, &settings, in_container, &mut facts);
     if !in_container {
+        facts.push(settings.gpu_off());
         let interop = interop(host, &settings);
         let can_start = interop.value == Ok(Value::Flag(true));
         facts.push(interop);
@@ -225,6 +232,14 @@ impl Settings {
             }
         }
         found
+    }
+
+    fn gpu_off(&self) -> Fact {
+        let off = match &self.0 {
+            Ok(_) | Err(Missing::NotFound) => Ok(Value::Flag(self.is_off("gpu", "enabled"))),
+            Err(missing) => Err(missing.clone()),
+        };
+        WSL_GPU_OFF.host(off, &Self::origin())
     }
 
     fn is_off(&self, section: &str, name: &str) -> bool {

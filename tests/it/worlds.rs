@@ -280,7 +280,7 @@ fn wsl2_without_what_windows_should_mount() {
     assert_eq!(value(&diagnosis, "wsl-libraries-missing"), &Value::from(vec!["libd3d12.so", "libdxcore.so"]));
     // Who turned the GPU off misses nothing.
     world.file("/etc/wsl.conf", "[gpu]\nenabled=false\n");
-    expect(&world, ("wsl2", false), &[], 0);
+    expect(&world, ("wsl2", false), &["info wsl-gpu-turned-off"], 0);
     // Windows has an NVIDIA card, and its driver brings no libcuda.
     let Some(world) = wsl2("no-libcuda", WSL2) else { return };
     direct3d(&world);
