@@ -8,10 +8,13 @@
 //! A container is asked for the door and the libraries alone: nothing else of WSL reaches into it.
 //! References: microsoft/WSL, `wslinfo`; MicrosoftDocs/WSL, wsl-config (`wsl.conf`); microsoft/WSL issue 5604.
 
+pub(crate) mod settings;
+
+use self::settings::Settings;
 use crate::Probe;
 use crate::environment::{self, WINDOWS_BUILD, WSL_LIBRARY_FOLDER, WSL_VERSION};
 use crate::fact::{Fact, Key, Kind, Scope, Value, version};
-use crate::host::{Answer, Command, Host, Missing, Question};
+use crate::host::{Command, Host, Missing, Question};
 use crate::image::Image;
 
 /// See the module.
@@ -66,10 +69,6 @@ const OF_NVIDIA: [&str; 2] = ["libcuda.so.1", "libnvidia-ml.so.1"];
 const SHARED: [(u64, &str); 4] =
     [(18362, "18362 and 18363"), (19041, "19041 to 19045"), (22621, "22621 to 22635"), (26100, "26100 to 26220")];
 
-/// The settings of a distribution, and the sections that are read of them.
-pub(crate) const SETTINGS: &str = "/etc/wsl.conf";
-pub(crate) const SECTIONS: &[&str] = &["automount", "gpu", "interop"];
-
 fn ask(host: &dyn Host) -> Vec<Fact> {
     if !environment::is_wsl2(host) {
         return Vec::new();
@@ -79,7 +78,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = Vec::new();
     ask_libraries(host, &settings, in_container, &mut facts);
     if !in_container {
-        facts.push(settings.gpu_off());
+        facts.push(WSL_GPU_OFF.host(settings.gpu_off().map(Value::Flag), &Settings::origin()));
         let interop = interop(host, &settings);
         let can_start = interop.value == Ok(Value::Flag(true));
         facts.push(interop);
@@ -101,11 +100,12 @@ fn ask_libraries(host: &dyn Host, settings: &Settings, in_container: bool, facts
     let names = host.ask(&folder);
     let set = |names: &str| Value::Set(names.lines().map(str::to_owned).collect());
     facts.push(WSL_LIBRARIES.host(names.as_deref().map(set).map_err(Clone::clone), &folder));
-    if there == Ok(true) && !in_container && !settings.is_off("gpu", "enabled") {
-        let missing = match names {
-            Ok(names) => Ok(missing_of(&names)),
-            Err(Missing::NotFound) => Ok(missing_of("")),
-            Err(missing) => Err(missing),
+    if there == Ok(true) && !in_container && settings.gpu_off() != Ok(true) {
+        let missing = match (settings.gpu_off(), names) {
+            (Err(missing), _) => Err(missing),
+            (_, Ok(names)) => Ok(missing_of(&names)),
+            (_, Err(Missing::NotFound)) => Ok(missing_of("")),
+            (_, Err(missing)) => Err(missing),
         };
         facts.push(WSL_LIBRARIES_MISSING.host(missing.map(Value::Set), &folder));
     }
@@ -205,54 +205,6 @@ fn told_by_ver(text: &str) -> Result<Value, Missing> {
     version(rest.get(..end).unwrap_or_default())
 }
 
-/// What `/etc/wsl.conf` says.
-struct Settings(Answer);
-
-impl Settings {
-    fn of(host: &dyn Host) -> Settings {
-        Settings(host.ask(&Self::origin()))
-    }
-
-    fn origin() -> Question {
-        Question::Read(SETTINGS.to_owned())
-    }
-
-    /// A value without its quotes. Names of sections and settings are taken in any case.
-    fn value(&self, section: &str, name: &str) -> Option<&str> {
-        let mut here = false;
-        let mut found = None;
-        for line in self.0.as_deref().unwrap_or_default().lines().map(str::trim) {
-            if let Some(title) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-                here = title.0.trim().eq_ignore_ascii_case(section);
-            } else if let Some((key, value)) = line.split_once('=')
-                && here
-                && key.trim().eq_ignore_ascii_case(name)
-            {
-                found = value.split('#').next().map(|value| value.trim().trim_matches(['"', '\'']));
-            }
-        }
-        found
-    }
-
-    fn gpu_off(&self) -> Fact {
-        let off = match &self.0 {
-            Ok(_) | Err(Missing::NotFound) => Ok(Value::Flag(self.is_off("gpu", "enabled"))),
-            Err(missing) => Err(missing.clone()),
-        };
-        WSL_GPU_OFF.host(off, &Self::origin())
-    }
-
-    fn is_off(&self, section: &str, name: &str) -> bool {
-        self.value(section, name).is_some_and(|value| value.eq_ignore_ascii_case("false") || value == "0")
-    }
-
-    /// Where the drives of Windows are mounted, with the separator at its end.
-    fn drives(&self) -> String {
-        let root = self.value("automount", "root").filter(|root| root.starts_with('/')).unwrap_or("/mnt");
-        format!("{}/", root.trim_end_matches('/'))
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -295,7 +247,7 @@ mod tests {
         let told = report(vec![(question, &header)]);
         assert_eq!(told.host("windows-build").unwrap().to_string(), "22000.2538");
         let (question, header) = kernel("/windows", "10.0.21343.1000");
-        let settings = (Question::Read(SETTINGS.into()), "[user]\n[automount]\nroot = \"/windows/\" # moved\n");
+        let settings = (Settings::origin(), "[user]\n[automount]\nroot = \"/windows/\" # moved\n");
         let told = report(vec![settings, (question, &header)]);
         assert_eq!(told.host("windows-build").unwrap().to_string(), "21343.1000");
     }
@@ -320,7 +272,7 @@ mod tests {
     fn interop_is_on_where_the_kernel_knows_the_format_and_nobody_forbids_it() {
         let told = |more: Vec<(Question, &'static str)>| report(more).host("wsl-interop").map(ToString::to_string);
         let folder = || Question::List("/proc/sys/fs/binfmt_misc".into());
-        let off = (Question::Read(SETTINGS.into()), "[interop]\nenabled = false\n");
+        let off = (Settings::origin(), "[interop]\nenabled = false\n");
         assert_eq!(told(interop().to_vec()).as_deref(), Some("yes"));
         assert_eq!(told([interop().to_vec(), vec![off]].concat()).as_deref(), Some("no"));
         assert_eq!(told(vec![(folder(), "register\nstatus")]).as_deref(), Some("no"));
@@ -333,7 +285,7 @@ mod tests {
             let answers = vec![
                 (Question::Node("/dev/dxg".into()), "char-device rw"),
                 (Question::List(WSL_LIBRARY_FOLDER.into()), names),
-                (Question::Read(SETTINGS.into()), settings),
+                (Settings::origin(), settings),
             ];
             report(answers).host("wsl-libraries-missing").map(ToString::to_string)
         };
