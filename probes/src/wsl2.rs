@@ -20,7 +20,15 @@ use crate::image::Image;
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "wsl2",
-    keys: &[&WSL_GPU, &WSL_LIBRARIES, &WSL_LIBRARIES_MISSING, &WSL_GPU_OFF, &WSL_INTEROP, &WINDOWS_KERNEL],
+    keys: &[
+        &WSL_GPU,
+        &WSL_LIBRARIES,
+        &WSL_LIBRARIES_MISSING,
+        &WSL_LOADER_CACHE,
+        &WSL_GPU_OFF,
+        &WSL_INTEROP,
+        &WINDOWS_KERNEL,
+    ],
     ask,
     climb: None,
     native: None,
@@ -45,6 +53,13 @@ static WSL_LIBRARIES_MISSING: Key = Key::new(
     Scope::Host,
     "In WSL2 with `/dev/dxg`: the libraries that Windows should mount beside it and does not, unless `/etc/wsl.conf` turns the \
      GPU off. Those of NVIDIA are expected where one of them is there.",
+);
+static WSL_LOADER_CACHE: Key = Key::new(
+    "wsl-loader-cache",
+    Kind::Flag,
+    Scope::Host,
+    "In WSL2: whether the loader keeps a list of libraries, `/etc/ld.so.cache`, into which WSL enters those of Windows. \
+     Distributions such as NixOS and Alpine have none, and find them by other ways.",
 );
 static WSL_GPU_OFF: Key = Key::new(
     "wsl-gpu-off",
@@ -100,6 +115,13 @@ fn ask_libraries(host: &dyn Host, settings: &Settings, in_container: bool, facts
     let names = host.ask(&folder);
     let set = |names: &str| Value::Set(names.lines().map(str::to_owned).collect());
     facts.push(WSL_LIBRARIES.host(names.as_deref().map(set).map_err(Clone::clone), &folder));
+    let cache = Question::Node("/etc/ld.so.cache".to_owned());
+    let has_cache = match host.ask(&cache) {
+        Ok(_) => Ok(Value::Flag(true)),
+        Err(Missing::NotFound) => Ok(Value::Flag(false)),
+        Err(missing) => Err(missing),
+    };
+    facts.push(WSL_LOADER_CACHE.host(has_cache, &cache));
     if there == Ok(true) && !in_container && settings.gpu_off() != Ok(true) {
         let missing = match (settings.gpu_off(), names) {
             (Err(missing), _) => Err(missing),
