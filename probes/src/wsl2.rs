@@ -16,6 +16,7 @@ use crate::environment::{self, WINDOWS_BUILD, WSL_LIBRARY_FOLDER, WSL_VERSION};
 use crate::fact::{Fact, Key, Kind, Scope, Value, version};
 use crate::host::{Command, Host, Missing, Question};
 use crate::image::Image;
+use crate::version::Version;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -181,12 +182,7 @@ fn ask_windows(host: &dyn Host, drives: &str, can_start: bool, facts: &mut Vec<F
     let file = Question::Image(format!("{system}/ntoskrnl.exe"));
     let kernel = host.ask(&file).and_then(|header| kernel_version(&header));
     let build = match &kernel {
-        Ok(Value::Version(kernel)) => match builds_of(kernel.part(0)) {
-            None => Ok(Value::Version(kernel.clone())),
-            Some(builds) => {
-                Err(Missing::Garbled(format!("the kernel of Windows is {kernel}, and the builds {builds} have it")))
-            }
-        },
+        Ok(Value::Version(kernel)) => build_of(kernel),
         Ok(other) => Err(Missing::Garbled(other.to_string())),
         Err(missing) => Err(missing.clone()),
     };
@@ -201,6 +197,16 @@ fn ask_windows(host: &dyn Host, drives: &str, can_start: bool, facts: &mut Vec<F
     match host.ask(&ver).and_then(|text| told_by_ver(&text)) {
         Ok(told) => facts.push(WINDOWS_BUILD.host(told, &ver)),
         Err(_) => facts.push(WINDOWS_BUILD.host(build, &file)),
+    }
+}
+
+/// The build of a Windows whose kernel has this version, unless several have it.
+pub(crate) fn build_of(kernel: &Version) -> Result<Value, Missing> {
+    match builds_of(kernel.part(0)) {
+        None => Ok(Value::Version(kernel.clone())),
+        Some(builds) => {
+            Err(Missing::Garbled(format!("the kernel of Windows is {kernel}, and the builds {builds} have it")))
+        }
     }
 }
 

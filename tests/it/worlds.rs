@@ -346,7 +346,14 @@ fn wsl2_with_a_linux_driver_inside() {
 fn wsl1_has_no_gpu() {
     let Some(mut world) = World::new("wsl1", "4.4.0-19041-Microsoft") else { return };
     world.set("WSL_DISTRO_NAME", "Ubuntu");
-    expect(&world, ("wsl1", false), &["warning wsl1-not-wsl2"], 0);
+    let diagnosis = expect(&world, ("wsl1", false), &["warning wsl1-not-wsl2"], 0);
+    assert_eq!(value(&diagnosis, "windows-build"), &Value::Null, "five builds have that kernel");
+    // A Windows that is too old for a GPU in WSL2 comes first.
+    let Some(world) = World::new("wsl1-old", "4.4.0-17763-Microsoft") else { return };
+    let diagnosis = expect(&world, ("wsl1", false), &["warning wsl1-not-wsl2"], 0);
+    assert_eq!(value(&diagnosis, "windows-build"), "17763");
+    let remedy = &diagnosis["findings"][0]["remedy"]["commands"];
+    assert_eq!(remedy[0], "Start-Process ms-settings:windowsupdate", "{remedy}");
 }
 
 /// A container in WSL2: the kernel's name is WSL's, and nothing else of WSL reaches in.
