@@ -11,6 +11,7 @@ use crate::Probe;
 use crate::fact::{Fact, Key, Kind, Scope, Value, version};
 use crate::host::{Answer, Host, Missing, Question};
 use crate::version::Version;
+use crate::wsl2;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
@@ -56,7 +57,7 @@ pub(crate) static WINDOWS_BUILD: Key = Key::new(
     "windows-build",
     Kind::Version,
     Scope::Host,
-    "Build and update revision of Windows, as in `22631.3880`; in WSL2 of the Windows around it.",
+    "Build and update revision of Windows, as in `22631.3880`; in WSL of the Windows around it.",
 );
 pub(crate) static WSL_VERSION: Key = Key::new(
     "wsl-version",
@@ -83,6 +84,9 @@ fn ask_linux(host: &dyn Host, facts: &mut Vec<Fact>) {
     let (release, asked) = kernel_release(host);
     let container = container(host);
     let (environment, origin) = linux_environment(host, &release, container.is_some(), asked.clone());
+    if environment == Ok("wsl1") {
+        facts.push(WINDOWS_BUILD.host(release.clone().and_then(|release| wsl1_build(&release)), &asked));
+    }
     facts.insert(0, ENVIRONMENT.host(environment.map(Value::from), &origin));
     match container {
         Some((kind, mark)) => {
@@ -148,6 +152,12 @@ fn linux_environment(
         return (Ok("wsl2"), library);
     }
     (Ok("linux"), origin)
+}
+
+/// The build of Windows, which WSL1 bears in the name of its kernel: `4.4.0-17763-Microsoft`.
+fn wsl1_build(release: &str) -> Result<Value, Missing> {
+    let number = release.split('-').nth(1).ok_or(Missing::NotFound)?;
+    wsl2::build_of(&number.parse().map_err(Missing::Garbled)?)
 }
 
 /// Something that only WSL leaves behind.
@@ -317,6 +327,16 @@ mod tests {
             let report = report("linux x86_64", &answers);
             assert_eq!((report.text("environment"), report.is("container")), (environment, container), "{answers:?}");
         }
+    }
+
+    #[test]
+    fn wsl1_bears_the_build_of_windows_in_its_name_where_one_build_has_it() {
+        let build =
+            |name: &str| report("linux x86_64", &[release(name)]).version("windows-build").map(ToString::to_string);
+        assert_eq!(build("4.4.0-17763-Microsoft\n").as_deref(), Some("17763"));
+        assert_eq!(build("4.4.0-22000-Microsoft\n").as_deref(), Some("22000"));
+        assert_eq!(build("4.4.0-19041-Microsoft\n"), None);
+        assert_eq!(build("4.4.0-Microsoft\n"), None);
     }
 
     #[test]

@@ -8,16 +8,28 @@
 //! A container is asked for the door and the libraries alone: nothing else of WSL reaches into it.
 //! References: microsoft/WSL, `wslinfo`; MicrosoftDocs/WSL, wsl-config (`wsl.conf`); microsoft/WSL issue 5604.
 
+pub(crate) mod settings;
+
+use self::settings::Settings;
 use crate::Probe;
 use crate::environment::{self, WINDOWS_BUILD, WSL_LIBRARY_FOLDER, WSL_VERSION};
 use crate::fact::{Fact, Key, Kind, Scope, Value, version};
-use crate::host::{Answer, Command, Host, Missing, Question};
+use crate::host::{Command, Host, Missing, Question};
 use crate::image::Image;
+use crate::version::Version;
 
 /// See the module.
 pub static PROBE: Probe = Probe {
     name: "wsl2",
-    keys: &[&WSL_GPU, &WSL_LIBRARIES, &WSL_LIBRARIES_MISSING, &WSL_INTEROP, &WINDOWS_KERNEL],
+    keys: &[
+        &WSL_GPU,
+        &WSL_LIBRARIES,
+        &WSL_LIBRARIES_MISSING,
+        &WSL_LOADER_CACHE,
+        &WSL_GPU_OFF,
+        &WSL_INTEROP,
+        &WINDOWS_KERNEL,
+    ],
     ask,
     climb: None,
     native: None,
@@ -43,6 +55,19 @@ static WSL_LIBRARIES_MISSING: Key = Key::new(
     "In WSL2 with `/dev/dxg`: the libraries that Windows should mount beside it and does not, unless `/etc/wsl.conf` turns the \
      GPU off. Those of NVIDIA are expected where one of them is there.",
 );
+static WSL_LOADER_CACHE: Key = Key::new(
+    "wsl-loader-cache",
+    Kind::Flag,
+    Scope::Host,
+    "In WSL2: whether the loader keeps a list of libraries, `/etc/ld.so.cache`, into which WSL enters those of Windows. \
+     Distributions such as NixOS and Alpine have none, and find them by other ways.",
+);
+static WSL_GPU_OFF: Key = Key::new(
+    "wsl-gpu-off",
+    Kind::Flag,
+    Scope::Host,
+    "In WSL2: whether `/etc/wsl.conf` turns the GPU off for the distribution (`enabled=false` in its section `[gpu]`).",
+);
 static WSL_INTEROP: Key =
     Key::new("wsl-interop", Kind::Flag, Scope::Host, "In WSL2: whether programs of Windows can be started from Linux.");
 static WINDOWS_KERNEL: Key = Key::new(
@@ -50,7 +75,7 @@ static WINDOWS_KERNEL: Key = Key::new(
     Kind::Version,
     Scope::Host,
     "In WSL2: version of the kernel of Windows by its file, as in `19041.3803`. The builds 19041 to 19045 of Windows share one \
-     such number, as do 22621 and 22631, and 26100 and 26200.",
+     such number, as do 22621 to 22635, and 26100 to 26220.",
 );
 
 /// What Windows brings for Direct3D, and NVIDIA's driver for CUDA and NVML.
@@ -58,11 +83,7 @@ const OF_WINDOWS: [&str; 2] = ["libd3d12.so", "libdxcore.so"];
 const OF_NVIDIA: [&str; 2] = ["libcuda.so.1", "libnvidia-ml.so.1"];
 /// Kernels of Windows that more than one build has, and the builds.
 const SHARED: [(u64, &str); 4] =
-    [(18362, "18362 and 18363"), (19041, "19041 to 19045"), (22621, "22621 and 22631"), (26100, "26100 and 26200")];
-
-/// The settings of a distribution, and the sections that are read of them.
-pub(crate) const SETTINGS: &str = "/etc/wsl.conf";
-pub(crate) const SECTIONS: &[&str] = &["automount", "gpu", "interop"];
+    [(18362, "18362 and 18363"), (19041, "19041 to 19045"), (22621, "22621 to 22635"), (26100, "26100 to 26220")];
 
 fn ask(host: &dyn Host) -> Vec<Fact> {
     if !environment::is_wsl2(host) {
@@ -73,6 +94,7 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = Vec::new();
     ask_libraries(host, &settings, in_container, &mut facts);
     if !in_container {
+        facts.push(WSL_GPU_OFF.host(settings.gpu_off().map(Value::Flag), &Settings::origin()));
         let interop = interop(host, &settings);
         let can_start = interop.value == Ok(Value::Flag(true));
         facts.push(interop);
@@ -94,11 +116,19 @@ fn ask_libraries(host: &dyn Host, settings: &Settings, in_container: bool, facts
     let names = host.ask(&folder);
     let set = |names: &str| Value::Set(names.lines().map(str::to_owned).collect());
     facts.push(WSL_LIBRARIES.host(names.as_deref().map(set).map_err(Clone::clone), &folder));
-    if there == Ok(true) && !in_container && !settings.is_off("gpu", "enabled") {
-        let missing = match names {
-            Ok(names) => Ok(missing_of(&names)),
-            Err(Missing::NotFound) => Ok(missing_of("")),
-            Err(missing) => Err(missing),
+    let cache = Question::Node("/etc/ld.so.cache".to_owned());
+    let has_cache = match host.ask(&cache) {
+        Ok(_) => Ok(Value::Flag(true)),
+        Err(Missing::NotFound) => Ok(Value::Flag(false)),
+        Err(missing) => Err(missing),
+    };
+    facts.push(WSL_LOADER_CACHE.host(has_cache, &cache));
+    if there == Ok(true) && !in_container && settings.gpu_off() != Ok(true) {
+        let missing = match (settings.gpu_off(), names) {
+            (Err(missing), _) => Err(missing),
+            (_, Ok(names)) => Ok(missing_of(&names)),
+            (_, Err(Missing::NotFound)) => Ok(missing_of("")),
+            (_, Err(missing)) => Err(missing),
         };
         facts.push(WSL_LIBRARIES_MISSING.host(missing.map(Value::Set), &folder));
     }
@@ -152,12 +182,7 @@ fn ask_windows(host: &dyn Host, drives: &str, can_start: bool, facts: &mut Vec<F
     let file = Question::Image(format!("{system}/ntoskrnl.exe"));
     let kernel = host.ask(&file).and_then(|header| kernel_version(&header));
     let build = match &kernel {
-        Ok(Value::Version(kernel)) => match builds_of(kernel.part(0)) {
-            None => Ok(Value::Version(kernel.clone())),
-            Some(builds) => {
-                Err(Missing::Garbled(format!("the kernel of Windows is {kernel}, and the builds {builds} have it")))
-            }
-        },
+        Ok(Value::Version(kernel)) => build_of(kernel),
         Ok(other) => Err(Missing::Garbled(other.to_string())),
         Err(missing) => Err(missing.clone()),
     };
@@ -172,6 +197,16 @@ fn ask_windows(host: &dyn Host, drives: &str, can_start: bool, facts: &mut Vec<F
     match host.ask(&ver).and_then(|text| told_by_ver(&text)) {
         Ok(told) => facts.push(WINDOWS_BUILD.host(told, &ver)),
         Err(_) => facts.push(WINDOWS_BUILD.host(build, &file)),
+    }
+}
+
+/// The build of a Windows whose kernel has this version, unless several have it.
+pub(crate) fn build_of(kernel: &Version) -> Result<Value, Missing> {
+    match builds_of(kernel.part(0)) {
+        None => Ok(Value::Version(kernel.clone())),
+        Some(builds) => {
+            Err(Missing::Garbled(format!("the kernel of Windows is {kernel}, and the builds {builds} have it")))
+        }
     }
 }
 
@@ -196,46 +231,6 @@ fn told_by_ver(text: &str) -> Result<Value, Missing> {
     let (_, rest) = text.split_once("10.0.").ok_or_else(|| Missing::Garbled("no version in it".to_owned()))?;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     version(rest.get(..end).unwrap_or_default())
-}
-
-/// What `/etc/wsl.conf` says.
-struct Settings(Answer);
-
-impl Settings {
-    fn of(host: &dyn Host) -> Settings {
-        Settings(host.ask(&Self::origin()))
-    }
-
-    fn origin() -> Question {
-        Question::Read(SETTINGS.to_owned())
-    }
-
-    /// A value without its quotes. Names of sections and settings are taken in any case.
-    fn value(&self, section: &str, name: &str) -> Option<&str> {
-        let mut here = false;
-        let mut found = None;
-        for line in self.0.as_deref().unwrap_or_default().lines().map(str::trim) {
-            if let Some(title) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-                here = title.0.trim().eq_ignore_ascii_case(section);
-            } else if let Some((key, value)) = line.split_once('=')
-                && here
-                && key.trim().eq_ignore_ascii_case(name)
-            {
-                found = value.split('#').next().map(|value| value.trim().trim_matches(['"', '\'']));
-            }
-        }
-        found
-    }
-
-    fn is_off(&self, section: &str, name: &str) -> bool {
-        self.value(section, name).is_some_and(|value| value.eq_ignore_ascii_case("false") || value == "0")
-    }
-
-    /// Where the drives of Windows are mounted, with the separator at its end.
-    fn drives(&self) -> String {
-        let root = self.value("automount", "root").filter(|root| root.starts_with('/')).unwrap_or("/mnt");
-        format!("{}/", root.trim_end_matches('/'))
-    }
 }
 
 #[cfg(test)]
@@ -280,7 +275,7 @@ mod tests {
         let told = report(vec![(question, &header)]);
         assert_eq!(told.host("windows-build").unwrap().to_string(), "22000.2538");
         let (question, header) = kernel("/windows", "10.0.21343.1000");
-        let settings = (Question::Read(SETTINGS.into()), "[user]\n[automount]\nroot = \"/windows/\" # moved\n");
+        let settings = (Settings::origin(), "[user]\n[automount]\nroot = \"/windows/\" # moved\n");
         let told = report(vec![settings, (question, &header)]);
         assert_eq!(told.host("windows-build").unwrap().to_string(), "21343.1000");
     }
@@ -305,7 +300,7 @@ mod tests {
     fn interop_is_on_where_the_kernel_knows_the_format_and_nobody_forbids_it() {
         let told = |more: Vec<(Question, &'static str)>| report(more).host("wsl-interop").map(ToString::to_string);
         let folder = || Question::List("/proc/sys/fs/binfmt_misc".into());
-        let off = (Question::Read(SETTINGS.into()), "[interop]\nenabled = false\n");
+        let off = (Settings::origin(), "[interop]\nenabled = false\n");
         assert_eq!(told(interop().to_vec()).as_deref(), Some("yes"));
         assert_eq!(told([interop().to_vec(), vec![off]].concat()).as_deref(), Some("no"));
         assert_eq!(told(vec![(folder(), "register\nstatus")]).as_deref(), Some("no"));
@@ -318,7 +313,7 @@ mod tests {
             let answers = vec![
                 (Question::Node("/dev/dxg".into()), "char-device rw"),
                 (Question::List(WSL_LIBRARY_FOLDER.into()), names),
-                (Question::Read(SETTINGS.into()), settings),
+                (Settings::origin(), settings),
             ];
             report(answers).host("wsl-libraries-missing").map(ToString::to_string)
         };

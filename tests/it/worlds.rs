@@ -280,7 +280,7 @@ fn wsl2_without_what_windows_should_mount() {
     assert_eq!(value(&diagnosis, "wsl-libraries-missing"), &Value::from(vec!["libd3d12.so", "libdxcore.so"]));
     // Who turned the GPU off misses nothing.
     world.file("/etc/wsl.conf", "[gpu]\nenabled=false\n");
-    expect(&world, ("wsl2", false), &[], 0);
+    expect(&world, ("wsl2", false), &["info wsl-gpu-turned-off"], 0);
     // Windows has an NVIDIA card, and its driver brings no libcuda.
     let Some(world) = wsl2("no-libcuda", WSL2) else { return };
     direct3d(&world);
@@ -297,6 +297,9 @@ fn wsl2_whose_loader_does_not_look_where_windows_mounts() {
     world.file("/etc/ld.so.conf", format!("{MULTIARCH}\n"));
     let diagnosis = expect(&world, ("wsl2", false), &["warning wsl-libcuda-not-found"], 0);
     assert_eq!(value(&diagnosis, "cuda-library-taken"), &Value::Null);
+    // A distribution whose loader keeps no such list has ways of its own.
+    world.without_loader_cache();
+    expect(&world, ("wsl2", false), &[], 0);
 }
 
 #[test]
@@ -343,7 +346,14 @@ fn wsl2_with_a_linux_driver_inside() {
 fn wsl1_has_no_gpu() {
     let Some(mut world) = World::new("wsl1", "4.4.0-19041-Microsoft") else { return };
     world.set("WSL_DISTRO_NAME", "Ubuntu");
-    expect(&world, ("wsl1", false), &["warning wsl1-not-wsl2"], 0);
+    let diagnosis = expect(&world, ("wsl1", false), &["warning wsl1-not-wsl2"], 0);
+    assert_eq!(value(&diagnosis, "windows-build"), &Value::Null, "five builds have that kernel");
+    // A Windows that is too old for a GPU in WSL2 comes first.
+    let Some(world) = World::new("wsl1-old", "4.4.0-17763-Microsoft") else { return };
+    let diagnosis = expect(&world, ("wsl1", false), &["warning wsl1-not-wsl2"], 0);
+    assert_eq!(value(&diagnosis, "windows-build"), "17763");
+    let remedy = &diagnosis["findings"][0]["remedy"]["commands"];
+    assert_eq!(remedy[0], "Start-Process ms-settings:windowsupdate", "{remedy}");
 }
 
 /// A container in WSL2: the kernel's name is WSL's, and nothing else of WSL reaches in.

@@ -30,7 +30,7 @@ use super::{Answer, Command, Host, Missing, Query, Question};
 use crate::child::{self, Expected};
 use crate::compute;
 use crate::image::Image;
-use crate::wsl2;
+use crate::wsl2::settings;
 
 /// The environment variables that may be asked for. All others stay where they are: they hold people's secrets.
 pub const VARIABLES: &[&str] = &[
@@ -295,8 +295,8 @@ fn read(path: &Path) -> Answer {
         return Err(Missing::Garbled(format!("larger than {TEXT_LIMIT} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|_| Missing::Garbled("not UTF-8 text".to_owned()))?;
-    Ok(match path == Path::new(wsl2::SETTINGS) {
-        true => redact::sections(&text, wsl2::SECTIONS),
+    Ok(match path == Path::new(settings::FILE) {
+        true => redact::sections(&text, settings::SECTIONS),
         false => text,
     })
 }

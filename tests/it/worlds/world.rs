@@ -26,7 +26,7 @@ if [ -d /proc/driver ]; then mount -t tmpfs tmpfs "$top/root/proc/driver"; fi
 if [ -d "$top/formats" ]; then mount --bind "$top/formats" "$top/root/proc/sys/fs/binfmt_misc"; fi
 for node in null zero random urandom; do mount --bind "/dev/$node" "$top/root/dev/$node"; done
 if [ -e "$top/root/dev/dxg" ]; then mount --bind /dev/null "$top/root/dev/dxg"; fi
-PATH=$PATH:/usr/sbin:/sbin ldconfig -r "$top/root" 2>/dev/null
+if [ ! -e "$top/no-cache" ]; then PATH=$PATH:/usr/sbin:/sbin ldconfig -r "$top/root" 2>/dev/null; fi
 exec chroot "$top/root" /usr/bin/env -i "$@"
 "#;
 
@@ -107,6 +107,12 @@ impl World {
         self.folder.write(&format!("formats/{name}"), "enabled\ninterpreter /init\nflags: PF\n");
         self.folder.write("formats/register", "");
         self.folder.write("formats/status", "enabled\n");
+    }
+
+    /// Leaves the loader without its list of libraries.
+    pub fn without_loader_cache(&self) {
+        _ = std::fs::remove_file(self.inside("/etc/ld.so.cache"));
+        self.folder.write("no-cache", "");
     }
 
     /// The program, run in this world.
