@@ -45,3 +45,4 @@ mod systems;
 mod tool;
 mod torch_backends;
 mod what_if;
+mod windows;
