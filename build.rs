@@ -1,4 +1,5 @@
-//! Turns the files of `matrix/` into JSON, which is embedded: the program reads it several times as fast as TOML.
+//! Turns the files of `matrix/` into JSON, which is embedded: the program reads it several times as fast as TOML. And tells
+//! the linker of Windows where libraries come from.
 
 #![allow(
     clippy::disallowed_methods,
@@ -28,6 +29,10 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets it");
     fs::write(Path::new(&out).join("matrix_files.rs"), code).expect("the output folder can be written");
     println!("cargo::rerun-if-changed=matrix");
+    // LOAD_LIBRARY_SEARCH_SYSTEM32 for what the program is linked to: not from beside it, wherever somebody saved it.
+    if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|environment| environment == "msvc") {
+        println!("cargo::rustc-link-arg-bins=/DEPENDENTLOADFLAG:0x800");
+    }
 }
 
 /// Appends the TOML files below a folder, with `/` between the parts of their paths.

@@ -1,9 +1,10 @@
 //! OpenCL: the loader, every driver that it would load, and the platforms and devices that each lists.
 //!
-//! Looks for `.icd` files where the loader does (on Windows the old key and the display class of the registry), reads
-//! each and the header of the library that it names, and asks every driver in a child of its own, which shows the loader
-//! a folder with that one driver. PoCL and other CPU implementations are told apart by their device type. With `--deep`
-//! each device compiles and computes, again in a child of its own. It cannot tell what a loader's layers would change.
+//! Looks for `.icd` files where the loader does (on Windows the old key and the display class of the registry, and where
+//! both are empty it asks the loader what else that knows), reads each and the header of the library that it names, and asks
+//! every driver in a child of its own, which shows the loader a folder with that one driver. PoCL and other CPU
+//! implementations are told apart by their device type. With `--deep` each device compiles and computes, again in a child
+//! of its own. It cannot tell what a loader's layers would change.
 //! References: OpenCL ICD loader (`OCL_ICD_VENDORS`, `OPENCL_VENDOR_PATH`), cl_khr_icd; `cl_device_type`;
 //! cl_khr_pci_bus_info, cl_khr_device_uuid, cl_amd_device_attribute_query.
 
@@ -102,8 +103,22 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
     let mut facts = vec![OPENCL_LOADER.host(path.clone().map(Value::Text), &loader)];
     let Ok(path) = path else { return facts };
     let drivers = drivers(host);
+    if drivers.is_empty() && host.is_windows() {
+        facts.extend(ask_loader(host, &path));
+    }
     facts.extend(parallel::facts(host, &drivers, |driver| ask_driver(host, driver, &path)));
     facts
+}
+
+/// Asks the loader of Windows itself where no driver is registered: it knows more places than the registry (packages of
+/// the store, or another system below this one). What finds nothing either is no driver, and nothing is told of it.
+fn ask_loader(host: &dyn Host, loader: &str) -> Vec<Fact> {
+    let stands_for_all = Driver { manifest: loader.to_owned(), library: Ok(loader.to_owned()) };
+    let facts = ask_driver(host, &stands_for_all, loader);
+    match facts.iter().any(|fact| *fact.key == OPENCL_PLATFORM) {
+        true => facts,
+        false => Vec::new(),
+    }
 }
 
 fn ask_driver(host: &dyn Host, driver: &Driver, loader: &str) -> Vec<Fact> {

@@ -29,6 +29,15 @@ fn spelled(host: &dyn Host, path: &Path) -> String {
     }
 }
 
+/// Whether a folder is the same whatever the working directory is: `C:tools` and `\tools` are not.
+fn is_absolute(folder: &str, windows: bool) -> bool {
+    let drive = || folder.get(1..2) == Some(":") && folder.get(2..).is_some_and(|rest| rest.starts_with(['\\', '/']));
+    match windows {
+        true => folder.starts_with('~') || folder.starts_with(r"\\") || drive(),
+        false => folder.starts_with(['/', '~']),
+    }
+}
+
 struct Asked<'a>(&'a dyn Host);
 
 struct Nothing;
@@ -82,8 +91,13 @@ impl Sys for Asked<'_> {
 
     fn env_split_paths(&self, paths: &OsStr) -> Vec<PathBuf> {
         let separator = if self.is_windows() { ';' } else { ':' };
-        let absolute = |folder: &&str| folder.starts_with(['/', '~']) || folder.get(1..2) == Some(":");
-        paths.to_string_lossy().split(separator).filter(absolute).map(PathBuf::from).collect()
+        let windows = self.is_windows();
+        paths
+            .to_string_lossy()
+            .split(separator)
+            .filter(|folder| is_absolute(folder, windows))
+            .map(PathBuf::from)
+            .collect()
     }
 
     fn env_path(&self) -> Option<OsString> {
@@ -122,6 +136,19 @@ mod tests {
     use super::*;
     use crate::host::Question;
     use crate::host::recording::Recording;
+
+    #[test]
+    fn no_folder_depends_on_where_this_runs() {
+        for folder in [r"C:\Tools", "C:/Tools", r"\\server\tools", r"~\bin"] {
+            assert!(is_absolute(folder, true), "{folder}");
+        }
+        for folder in ["", ".", "C:", "C:Tools", r"\Tools", "/Tools", r".\x", "Tools"] {
+            assert!(!is_absolute(folder, true), "{folder}");
+        }
+        for (folder, absolute) in [("/usr/bin", true), ("~/bin", true), ("", false), (".", false), ("bin", false)] {
+            assert_eq!(is_absolute(folder, false), absolute, "{folder}");
+        }
+    }
 
     #[test]
     fn walks_the_search_path_of_a_recorded_machine() {

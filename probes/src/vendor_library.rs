@@ -7,6 +7,39 @@ use libloading::Library;
 use crate::child::reason;
 use crate::host::Missing;
 
+/// Loads libraries of Windows from its system folder, and what they need from there too. Whoever asks for one by its bare
+/// name later gets this copy, and none that lies beside this program or in the working directory. What the system folder
+/// lacks is left to that search.
+#[cfg(windows)]
+pub(crate) fn take_from_system(names: &[&str]) {
+    use libloading::os::windows::{LOAD_LIBRARY_SEARCH_SYSTEM32, Library as Dll};
+
+    for &name in names {
+        // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
+        let library = unsafe { Dll::load_with_flags(name, LOAD_LIBRARY_SEARCH_SYSTEM32) };
+        // Never unloaded: it is there to be found.
+        std::mem::forget(library);
+    }
+}
+
+/// Nothing: the loaders of other systems look neither beside the program nor in the working directory.
+#[cfg(not(windows))]
+pub(crate) fn take_from_system(_names: &[&str]) {}
+
+/// From here on takes libraries that are asked for by a bare name from the system folder alone, whoever asks: Direct3D is
+/// all there, and brings in what its drivers need by their full paths.
+#[cfg(windows)]
+pub(crate) fn take_all_from_system() {
+    use windows_sys::Win32::System::LibraryLoader::{LOAD_LIBRARY_SEARCH_SYSTEM32, SetDefaultDllDirectories};
+
+    // SAFETY: the call takes a number; where it fails, the search is what it was.
+    unsafe { SetDefaultDllDirectories(LOAD_LIBRARY_SEARCH_SYSTEM32) };
+}
+
+/// Nothing: see [`take_from_system`].
+#[cfg(not(windows))]
+pub(crate) fn take_all_from_system() {}
+
 /// A function of a library.
 ///
 /// # Safety

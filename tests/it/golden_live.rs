@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::real_drivers::{LAVAPIPE, faulty, has_lavapipe, lacks, library};
-use crate::tool::{Folder, codes, ran, system, tool};
+use crate::real_drivers::{LAVAPIPE, faulty, has_lavapipe, library};
+use crate::tool::{Folder, codes, lacks, ran, system, tool};
 
 /// Exit code and diagnosis of a doctor with these variables.
 fn doctor(arguments: &[&str], settings: &[(&str, String)]) -> (i32, Value) {

@@ -47,4 +47,5 @@ mod tool;
 mod torch_backends;
 mod transcripts;
 mod what_if;
+mod windows;
 mod worlds;

@@ -11,8 +11,8 @@ use accelprobe_probes::host::live::Live;
 use accelprobe_probes::host::{Answer, Host, Missing, Query, Question};
 use serde_json::{Value, json};
 
-use crate::real_drivers::{lacks, library};
-use crate::tool::{Folder, PROGRAM, codes, json, ran, system, tool};
+use crate::real_drivers::library;
+use crate::tool::{Folder, PROGRAM, codes, json, lacks, ran, system, tool};
 
 const HEADER: &str = "/usr/include/level_zero/ze_api.h";
 

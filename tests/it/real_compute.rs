@@ -14,8 +14,8 @@ use accelprobe_probes::host::recording::Recording;
 use accelprobe_probes::host::{Answer, Host, Query, Question};
 use serde_json::Value;
 
-use crate::real_drivers::{lacks, library};
-use crate::tool::{Folder, PROGRAM, codes, json, root, system, tool};
+use crate::real_drivers::library;
+use crate::tool::{Folder, PROGRAM, codes, json, lacks, root, system, tool};
 
 /// Where PoCL names its library.
 const POCL: &str = "/etc/OpenCL/vendors/pocl.icd";

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::real_drivers::lacks;
-use crate::tool::{Folder, json, tool};
+use crate::tool::{Folder, json, lacks, tool};
 
 #[test]
 fn runtimes_in_packages_tell_the_versions_of_their_packages() {

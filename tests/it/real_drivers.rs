@@ -5,14 +5,13 @@
 #![cfg(all(feature = "native", target_os = "linux"))]
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::tool::{Folder, codes, json, ran, root, system, tool};
+use crate::tool::{Folder, codes, json, lacks, ran, root, system, tool};
 
 /// The manifest of Mesa's CPU renderer.
 pub const LAVAPIPE: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
@@ -286,13 +285,6 @@ fn drivers_write_nothing_into_the_home_directory() {
         let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().flatten().map(|entry| entry.path()).collect();
         assert!(left.is_empty(), "{left:?}");
     }
-}
-
-/// Says what this machine lacks for a test, past the capture of the test runner. Where the machine is meant to have it,
-/// as in CI, its lack fails the test.
-pub fn lacks(what: &str) {
-    assert!(std::env::var("ACCELPROBE_REAL_DRIVERS").as_deref() != Ok("required"), "required on this machine: {what}");
-    _ = writeln!(std::io::stderr(), "SKIPPED for lack of {what}");
 }
 
 /// Builds a library out of C, or says that there is no compiler.

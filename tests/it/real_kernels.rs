@@ -11,8 +11,7 @@ use std::time::Duration;
 use accelprobe_probes::host::live::Live;
 use accelprobe_probes::host::{Answer, Host, Question};
 
-use crate::real_drivers::lacks;
-use crate::tool::PROGRAM;
+use crate::tool::{PROGRAM, lacks};
 
 const FOLDER: &str = "ACCELPROBE_PYTHON_LIBRARIES";
 

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::real_drivers::{lacks, library};
-use crate::tool::{Folder, json, ran, root, system, tool};
+use crate::real_drivers::library;
+use crate::tool::{Folder, json, lacks, ran, root, system, tool};
 
 const HIP: &str = "/usr/lib/x86_64-linux-gnu/libamdhip64.so.5";
 const HSA: &str = "/usr/lib/x86_64-linux-gnu/libhsa-runtime64.so.1";

@@ -1,5 +1,6 @@
 //! What the tests share: the program, and what it printed.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -74,6 +75,13 @@ pub fn without_times(mut diagnosis: Value) -> Value {
 /// The top of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Says what this machine lacks for a test, past the capture of the test runner. Where the machine is meant to have it,
+/// as in CI, its lack fails the test.
+pub fn lacks(what: &str) {
+    assert!(std::env::var("ACCELPROBE_REAL_DRIVERS").as_deref() != Ok("required"), "required on this machine: {what}");
+    _ = writeln!(std::io::stderr(), "SKIPPED for lack of {what}");
 }
 
 /// A new folder for one test, removed when dropped.

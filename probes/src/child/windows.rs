@@ -19,6 +19,7 @@ use windows_sys::Win32::System::JobObjects::{
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation, SetInformationJobObject,
     TerminateJobObject,
 };
+use windows_sys::Win32::System::LibraryLoader::SetDllDirectoryW;
 use windows_sys::Win32::System::Threading::{
     CREATE_NO_WINDOW, GetCurrentProcess, INFINITE, TerminateProcess, WaitForSingleObject,
 };
@@ -120,14 +121,16 @@ unsafe extern "C" {
 
 static CHANNEL: AtomicPtr<core::ffi::c_void> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Prepares this process to load drivers: moves the answer's channel out of their way, turns error dialogs off, and
-/// ends with the exception's code on a crash (without the filter a crash looks like a hang).
+/// Prepares this process to load drivers: moves the answer's channel out of their way, turns error dialogs off, takes the
+/// working directory out of the search for libraries, and ends with the exception's code on a crash (without the filter
+/// a crash looks like a hang).
 pub(crate) fn become_child() -> impl Write {
     // SAFETY: standard handles are passed as the system gave them; the filter is a function that lives for ever; `_dup2`
-    // takes two numbers, and the handle that it closes has its copy by then.
+    // takes two numbers, and the handle that it closes has its copy by then; the empty text ends with a zero.
     unsafe {
         SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
         SetUnhandledExceptionFilter(Some(end_with_exception));
+        SetDllDirectoryW([0].as_ptr());
         let here = GetCurrentProcess();
         let mut channel: HANDLE = std::ptr::null_mut();
         DuplicateHandle(here, GetStdHandle(STD_OUTPUT_HANDLE), here, &mut channel, 0, 0, DUPLICATE_SAME_ACCESS);

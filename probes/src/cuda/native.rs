@@ -10,7 +10,7 @@ use crate::bus::{luid_text, uuid_text};
 use crate::child::reason;
 use crate::compute;
 use crate::host::{Answer, Missing, Query};
-use crate::vendor_library::{check, symbol};
+use crate::vendor_library::{check, symbol, take_from_system};
 
 #[cfg(windows)]
 const NAME: &str = "nvcuda.dll";
@@ -40,6 +40,7 @@ pub(super) fn answer(query: &Query) -> Answer {
         true => arguments.nth(1).and_then(|number| number.parse().ok()),
         false => None,
     };
+    take_from_system(&[NAME]);
     let path = arguments.next().map_or(NAME, String::as_str);
     // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
     let library = unsafe { Library::new(path) }.map_err(|error| Missing::Garbled(reason(&error)))?;

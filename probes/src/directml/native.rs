@@ -12,7 +12,7 @@ use libloading::Library;
 use super::{Adapter, Device};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
-use crate::vendor_library::symbol;
+use crate::vendor_library::{symbol, take_all_from_system};
 
 /// An interface's or an attribute's number, in the order in which memory has it.
 #[repr(C)]
@@ -49,6 +49,7 @@ const DML_LEVELS: [u32; 15] = [
 /// Lists adapters, or tells of one: `dxgi|dxcore LIBRARY [LUID D3D12 [DIRECTML]]`.
 pub(super) fn answer(query: &Query) -> Answer {
     let arguments: Vec<&str> = query.arguments.iter().map(String::as_str).collect();
+    take_all_from_system();
     let [api, library, rest @ ..] = arguments.as_slice() else { return Err(Missing::Unsupported) };
     let listed = match *api {
         "dxgi" => dxgi(library)?,

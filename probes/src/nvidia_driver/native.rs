@@ -9,6 +9,7 @@ use nvml_wrapper::{Device, Nvml as Library};
 use super::{Nvml, NvmlDevice};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
+use crate::vendor_library::take_from_system;
 
 #[cfg(windows)]
 const NAME: &str = "nvml.dll";
@@ -16,6 +17,7 @@ const NAME: &str = "nvml.dll";
 const NAME: &str = "libnvidia-ml.so.1";
 
 pub(super) fn answer(query: &Query) -> Answer {
+    take_from_system(&[NAME]);
     let path = query.arguments.first().map_or(NAME, String::as_str);
     let library = Library::builder().lib_path(OsStr::new(path)).init().map_err(|error| missing(&error))?;
     // Never shut down: what a driver does at its end must not come before the answer.

@@ -13,6 +13,7 @@ use crate::child::{reason, time_left};
 use crate::compute;
 use crate::host::{Answer, Missing, Query};
 use crate::manifest::SOFTWARE;
+use crate::vendor_library::{take_all_from_system, take_from_system};
 
 /// The release of wgpu that Cargo.lock names; a test compares them.
 const WGPU: &str = "30.0.1";
@@ -58,6 +59,10 @@ fn adapters(backend: Backends) -> Result<Adapters, Missing> {
 /// All adapters of a backend, as a program without a window gets them: no validation, no debugging, no variables of wgpu.
 /// Never dropped: what a driver does at its end must not come before the answer.
 fn list(backend: Backends) -> Result<ManuallyDrop<Vec<wgpu::Adapter>>, Missing> {
+    match backend {
+        Backends::DX12 => take_all_from_system(),
+        _ => take_from_system(&["vulkan-1.dll"]),
+    }
     let mut wanted = wgpu::InstanceDescriptor::new_without_display_handle();
     wanted.backends = backend;
     wanted.flags = wgpu::InstanceFlags::empty();

@@ -1,5 +1,5 @@
-/* A CUDA driver library with two devices that are parts of one card, for the tests: it computes what the kernel would, in main
- * memory, and the second device does so with one FAULT. Written against the signatures of cuda.h; needs no header of
+/* A CUDA driver library with two devices that are parts of one card, or with WHOLE with that card, for the tests: it computes
+ * what the kernel would, in main memory, and the second device does so with one FAULT. Written against the signatures of cuda.h; needs no header of
  * anybody else. */
 #include <signal.h>
 #include <stddef.h>
@@ -10,16 +10,26 @@
 
 enum { NONE, GARBAGE, NOTHING, CRASH, HANG, REFUSE, FULL };
 
+#ifdef WHOLE
+enum { DEVICES = 1 };
+#define NAME "NVIDIA A100-SXM4-40GB"
+#define BYTES 42949672960
+#else
+enum { DEVICES = 2 };
+#define NAME "NVIDIA A100-SXM4-40GB MIG 2g.10gb"
+#define BYTES 10200547328
+#endif
+
 static int device_in_use;
 
 int cuInit(unsigned flags) { return flags ? 1 : 0; }
 int cuDriverGetVersion(int *version) { return *version = 12040, 0; }
-int cuDeviceGetCount(int *count) { return *count = 2, 0; }
+int cuDeviceGetCount(int *count) { return *count = DEVICES, 0; }
 int cuDeviceGet(int *device, int index) { return *device = index, 0; }
-int cuDeviceTotalMem_v2(size_t *bytes, int device) { return *bytes = 10200547328, 0; }
+int cuDeviceTotalMem_v2(size_t *bytes, int device) { return *bytes = BYTES, 0; }
 
 int cuDeviceGetName(char *name, int length, int device) {
-    snprintf(name, length, "NVIDIA A100-SXM4-40GB MIG 2g.10gb");
+    snprintf(name, length, NAME);
     return 0;
 }
 
