@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::real_drivers::{lacks, library};
-use crate::tool::{Folder, PROGRAM, root};
+use crate::real_drivers::library;
+use crate::tool::{Folder, PROGRAM, lacks, root};
 
 /// A system to run the program in.
 pub struct World {
