@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::tool::{Folder, PROGRAM, codes, json, lacks, system, tool};
+use crate::tool::{Folder, PROGRAM, codes, json, lacks, ran, root, run, system, tool};
 
 /// Libraries of the system that probes ask, and what those bring in. Not among them is what this program is linked to,
 /// such as `dxgi.dll`: Windows itself looks for that beside a program before anything of ours runs.
@@ -145,4 +145,27 @@ fn stand_ins_in_the_system_folder_are_devices_of_nvidia() {
     assert_eq!(card["name"], "NVIDIA A100-SXM4-40GB");
     assert_eq!((&card["driver"], &card["compute_capability"]), (&"551.61".into(), &"8.0".into()), "{card:#}");
     assert_eq!(codes(&diagnosis), [""; 0], "{:#}", diagnosis["findings"]);
+}
+
+#[test]
+#[ignore = "a Windows that tests/tools/wine arranges: with a stand-in for wsl.exe in System32"]
+fn the_other_side_is_looked_at_through_wsl() {
+    let folder = Folder::new("wsl");
+    let recording = root().join("fixtures/wsl2-rtx3060-healthy.toml").display().to_string();
+    let told = run(&["doctor", "--json", "--from", &recording]);
+    folder.write("told.json", &told.out);
+    let doctor = |distribution: &str| {
+        let mut doctor = tool(&["doctor", "--json", "--only", "cuda", "--wsl", distribution]);
+        ran(doctor.env("ACCELPROBE_WSL_TELLS", folder.path("told.json")).output().unwrap())
+    };
+    let both: Value = serde_json::from_str(&doctor("Ubuntu-24.04").out).unwrap();
+    let sides = &both["sides"];
+    assert_eq!((&sides["windows_seen"], &sides["wsl2_seen"]), (&true.into(), &true.into()));
+    assert_eq!(sides["other"]["host"]["environment"], "wsl2");
+    let rows = sides["rows"].as_array().unwrap();
+    let cuda = rows.iter().find(|row| row["system"] == "cuda").unwrap();
+    assert_eq!(cuda["wsl2"]["standing"], "works", "{cuda:#}");
+    let refused = doctor("Debian");
+    assert_eq!(refused.code, 2, "{}", refused.out);
+    assert!(refused.err.contains("There is no distribution with the supplied name."), "{}", refused.err);
 }
