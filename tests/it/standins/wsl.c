@@ -1,5 +1,7 @@
 /* A wsl.exe with one distribution, `Ubuntu-24.04`, in which the Linux build of the program is on the search path: it prints the
  * file that ACCELPROBE_WSL_TELLS names. Whatever else it is asked for it refuses, as the real one does, in UTF-16. */
+#include <fcntl.h>
+#include <io.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,7 @@ int main(int count, char **words) {
         return -1;
     }
     setvbuf(stdout, NULL, _IOFBF, sizeof bytes);
-    _setmode(1, 0x8000);
+    _setmode(1, _O_BINARY);
     while ((read = fread(bytes, 1, sizeof bytes, file)) > 0)
         fwrite(bytes, 1, read, stdout);
     return 0;
