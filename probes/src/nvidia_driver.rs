@@ -385,6 +385,16 @@ impl dyn Host + '_ {
     }
 }
 
+/// A Linux of which these answers are all that there is.
+#[cfg(test)]
+fn linux(answers: Vec<(Question, &str)>) -> crate::host::recording::Recording {
+    let system = std::iter::once((Question::System, "linux x86_64"));
+    let answers = system.chain(answers).map(|(question, answer)| (question, Ok(answer.to_owned())));
+    let mut host = crate::host::recording::Recording::of(String::new(), "test", answers);
+    host.complete = true;
+    host
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -129,14 +129,9 @@ fn secure_boot(host: &dyn Host) -> Fact {
 mod tests {
     use super::*;
     use crate::fact::Report;
-    use crate::host::recording::Recording;
 
     fn report(answers: Vec<(Question, &str)>) -> Report {
-        let system = std::iter::once((Question::System, "linux x86_64"));
-        let answers = system.chain(answers).map(|(question, answer)| (question, Ok(answer.to_owned())));
-        let mut host = Recording::of(String::new(), "test", answers);
-        host.complete = true;
-        Report { probes: Vec::new(), facts: ask(&host, Kernel::Absent, true) }
+        Report { probes: Vec::new(), facts: ask(&super::super::linux(answers), Kernel::Absent, true) }
     }
 
     #[test]
