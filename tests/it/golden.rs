@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::tool::{Folder, codes, ran, root, tool};
+use crate::tool::{Folder, codes, root, run};
 
 /// What the doctor said.
 struct Said {
@@ -71,7 +71,7 @@ fn told(value: &Value) -> String {
 fn judge(file: &Path, more: &[&str]) -> Said {
     let mut arguments = vec!["doctor", "--json", "--from", file.to_str().unwrap()];
     arguments.extend(more);
-    let ran = ran(tool(&arguments).output().unwrap());
+    let ran = run(&arguments);
     let diagnosis = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err));
     Said { code: ran.code, diagnosis }
 }
@@ -363,7 +363,7 @@ fn golden_17_no_gpu_at_all() {
     recorded("linux-no-gpu-healthy", &[]).fine();
     recorded("linux-no-gpu-frameworks-healthy", &[]).fine();
     let file = root().join("fixtures/linux-no-gpu-healthy.toml");
-    let ran = ran(tool(&["doctor", "--from", file.to_str().unwrap()]).output().unwrap());
+    let ran = run(&["doctor", "--from", file.to_str().unwrap()]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     assert!(ran.out.lines().count() < 60, "{}", ran.out);
     assert!(ran.out.contains("NOTHING WRONG") && ran.out.contains("No error and no warning"), "{}", ran.out);

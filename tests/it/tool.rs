@@ -24,7 +24,19 @@ pub fn tool(arguments: &[&str]) -> Command {
 
 /// Runs the program.
 pub fn run(arguments: &[&str]) -> Ran {
-    ran(tool(arguments).output().unwrap())
+    ran(output(&mut tool(arguments)))
+}
+
+/// What a command ends with. Wine fails now and then to start one of thousands of processes, and starts it the next time.
+pub fn output(command: &mut Command) -> Output {
+    const INTERNAL_ERROR: i32 = 1359;
+    let mut tries = 0..3;
+    loop {
+        match command.output() {
+            Err(error) if error.raw_os_error() == Some(INTERNAL_ERROR) && tries.next().is_some() => {}
+            ended => return ended.unwrap(),
+        }
+    }
 }
 
 /// What a command printed.
@@ -38,7 +50,7 @@ pub fn ran(output: Output) -> Ran {
 
 /// The program's JSON.
 pub fn json(command: &mut Command) -> Value {
-    let ran = ran(command.output().unwrap());
+    let ran = ran(output(command));
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.out, ran.err))
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::generated;
-use crate::tool::{ran, tool};
+use crate::tool::{output, ran, tool};
 
 /// Asks every command of a document anew in a folder, and compares. Returns how many there are.
 pub fn check(path: &Path, folder: &Path) -> usize {
@@ -17,7 +17,7 @@ pub fn check(path: &Path, folder: &Path) -> usize {
         let command = commands(transcript)[0];
         let words = words(command);
         let arguments: Vec<&str> = words.iter().skip(2).map(String::as_str).collect();
-        let told = ran(tool(&arguments).current_dir(folder).output().unwrap());
+        let told = ran(output(tool(&arguments).current_dir(folder)));
         assert_eq!(told.err, "", "{command}");
         write!(expected, "```text\n{command}\n{}\n$ echo $?\n{}\n```{rest}", told.out, told.code).unwrap();
         asked += 1;

@@ -1,6 +1,6 @@
 //! docs/WHAT-IF.md: its transcripts are what the program prints, and the first question is answered for this machine, too.
 
-use crate::tool::{Folder, ran, root, tool};
+use crate::tool::{Folder, root, run};
 use crate::transcripts::{self, commands, words};
 
 #[test]
@@ -20,7 +20,7 @@ fn the_first_question_has_the_same_answer_on_the_machine_at_hand() {
     let command = commands(&document)[0].replace(" --from machine.toml", " --json");
     let words = words(&command);
     let arguments: Vec<&str> = words.iter().skip(2).map(String::as_str).collect();
-    let ran = ran(tool(&arguments).output().unwrap());
+    let ran = run(&arguments);
     let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let want = &told["wants"][0];
     assert_eq!((&want["spec"], &want["verdict"]), (&"torch".into(), &"holds".into()), "{want}");
