@@ -46,6 +46,7 @@ mod systems;
 mod tool;
 mod torch_backends;
 mod transcripts;
+mod trust;
 mod what_if;
 mod windows;
 mod worlds;
