@@ -267,7 +267,7 @@ fn wanted(source: &Source, name: &str) -> bool {
 /// What the Linux build of this program finds in a distribution of WSL2.
 fn in_wsl(look: &Look, distribution: &str) -> Result<Report, String> {
     let host = live(look)?;
-    let program = std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))?;
+    let program = this_program()?;
     let found = wsl::report(host.inner(), program.parent(), distribution);
     host.inner().finish();
     found.map_err(|message| format!("--wsl: {message}"))
@@ -284,7 +284,7 @@ fn gather_live(host: &Arc<Memo<Live>>, source: &Source) -> Report {
 }
 
 fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
-    let program = std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))?;
+    let program = this_program()?;
     let mut told = Vec::new();
     if look.deep {
         told.push(("deep", "yes".to_owned()));
@@ -308,6 +308,10 @@ fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
     let host = Arc::new(Memo::new(Live::new(program, deadline, each, told)));
     Live::finish_on_interrupt(&host);
     Ok(host)
+}
+
+fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))
 }
 
 fn trace(heard: &[(Question, Heard)]) {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::diagnosis::Diagnosis;
 use crate::judge::{Asked, judge};
-use crate::matrix::{Matrix, Remedy};
+use crate::matrix::{Matrix, Remedy, System};
 
 pub use cell::{Cell, Standing};
 
@@ -132,9 +132,9 @@ fn without_wants(diagnosis: &Diagnosis, matrix: &Matrix) -> Option<Diagnosis> {
 }
 
 fn rows(windows: &Diagnosis, wsl2: &Diagnosis, matrix: &Matrix) -> Vec<Row> {
-    let row = |system: &crate::matrix::System| Row {
+    let row = |system: &System| Row {
         system: system.id.clone(),
-        label: system.label.as_ref().unwrap_or(&system.name).clone(),
+        label: system.short_name().to_owned(),
         windows: cell::cell(windows, system, matrix),
         wsl2: cell::cell(wsl2, system, matrix),
     };

@@ -98,9 +98,7 @@ fn ask_package(host: &dyn Host, facts: &mut Vec<Fact>) {
 
 /// Asks WSL itself.
 fn ask_program(host: &dyn Host, facts: &mut Vec<Fact>) {
-    let root = host.env("SystemRoot").unwrap_or_else(|| r"C:\Windows".to_owned());
-    let program = format!(r"{root}\System32\wsl.exe");
-    let question = Question::Run(Command { program, arguments: vec!["--version".to_owned()] });
+    let question = Question::Run(Command { program: program(host), arguments: vec!["--version".to_owned()] });
     let told = host.ask(&question);
     let (package, kernel) = match told {
         Ok(text) => {
@@ -112,6 +110,12 @@ fn ask_program(host: &dyn Host, facts: &mut Vec<Fact>) {
     };
     facts.push(WSL_VERSION.host(package.map(Value::Version), &question));
     facts.push(KERNEL.host(kernel.map(Value::Version), &question));
+}
+
+/// The program of WSL by its full path: Windows looks for a bare name beside the program that starts it first.
+pub fn program(host: &dyn Host) -> String {
+    let root = host.env("SystemRoot").unwrap_or_else(|| r"C:\Windows".to_owned());
+    format!(r"{root}\System32\wsl.exe")
 }
 
 /// The version at the end of each line of `wsl --version`, whose words are in the language of Windows: first that of WSL, then

@@ -65,7 +65,7 @@ fn one(case: &Case<'_>, system: &System) -> diagnosis::System {
     diagnosis::System {
         id: system.id.clone(),
         name: system.name.clone(),
-        label: system.label.as_ref().unwrap_or(&system.name).clone(),
+        label: system.short_name().to_owned(),
         state: climb.state,
         rung: climb.rung,
         versions: climb.versions,

@@ -52,6 +52,11 @@ pub struct System {
 }
 
 impl System {
+    /// Its name where there is little room.
+    pub fn short_name(&self) -> &str {
+        self.label.as_ref().unwrap_or(&self.name)
+    }
+
     /// The claims of the documents that it holds.
     pub fn claims(&self) -> impl Iterator<Item = &String> {
         let support = self.support.iter().flat_map(|support| &support.claims);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use accelprobe_probes::fact::Report;
 use accelprobe_probes::host::{Command, Host, Missing, Question};
+use accelprobe_probes::wsl;
 
 use crate::diagnosis;
 
@@ -23,8 +24,7 @@ pub(super) fn report(host: &dyn Host, folder: Option<&Path>, distribution: &str)
     let beside = folder.filter(|folder| folder.join(PROGRAM).is_file()).and_then(Path::to_str);
     let mut failed = Vec::new();
     for (words, place) in ways(beside, distribution) {
-        let root = host.env("SystemRoot").unwrap_or_else(|| r"C:\Windows".to_owned());
-        let command = Command { program: format!(r"{root}\System32\wsl.exe"), arguments: words };
+        let command = Command { program: wsl::program(host), arguments: words };
         match host.ask(&Question::Run(command)) {
             Ok(text) => return diagnosis::report_in(&text).map_err(|error| format!("{place}: {error}")),
             // Found wrong, and told: the doctor ends with 1 then.
