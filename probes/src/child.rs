@@ -15,6 +15,8 @@ mod sys;
 #[path = "child/windows.rs"]
 mod sys;
 
+pub mod record;
+
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -36,8 +38,6 @@ const TIME: &str = "ACCELPROBE_CHILD_MS";
 /// When this process became a child.
 static START: OnceLock<Instant> = OnceLock::new();
 
-/// Stands before an answer. A record separator cannot occur in JSON, so no answer holds it.
-const MARKER: &[u8] = b"\x1eaccelprobe-answer ";
 /// What is kept of a child's output; more is read and dropped, so that the child does not block on a full pipe.
 const OUTPUT_LIMIT: usize = 1 << 20;
 /// What is kept of a tool's words about its failure, in bytes.
@@ -86,9 +86,9 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
 
     let (stdout, stderr) = (take(&stdout), take(&stderr));
     if expected == Expected::Answer
-        && let Some(answer) = complete_answer(&stdout)
+        && let Some(answer) = record::answer_in(&stdout)
     {
-        return parse_answer(answer);
+        return answer;
     }
     match (ended, status) {
         (false, _) | (true, None) => Err(Missing::TimedOut),
@@ -106,10 +106,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ! {
     let query = Query { environment: Vec::new(), probe, arguments: arguments.collect() };
     let answer = std::panic::catch_unwind(|| answer(&query))
         .unwrap_or_else(|_| Err(Missing::Garbled(format!("the `{}` query panicked", query.probe))));
-    let json = serde_json::to_string(&answer).unwrap_or_default();
     // One write: a child that is killed in between leaves at most half an answer, which is recognised as such.
-    let record = [MARKER, json.as_bytes(), b"\n"].concat();
-    let written = channel.write_all(&record);
+    let written = channel.write_all(&record::of(&answer));
     sys::exit_now(if written.is_ok() { 0 } else { 1 })
 }
 
@@ -165,11 +163,12 @@ fn self_test(kind: &str) -> Answer {
             }
         }
         "half" => {
-            _ = channel().write_all(&[MARKER, b"{\"Ok\":\"hal"].concat());
+            let whole = record::of(&Ok("half".to_owned()));
+            _ = channel().write_all(whole.get(..whole.len() - 4).unwrap_or_default());
             sys::exit_now(0)
         }
         "late-crash" => {
-            _ = channel().write_all(&[MARKER, b"{\"Ok\":\"late-crash\"}\n"].concat());
+            _ = channel().write_all(&record::of(&Ok("late-crash".to_owned())));
             sys::crash()
         }
         "grandchild" => {
@@ -225,8 +224,9 @@ fn read_in_background(
                 Err(_) => break,
             };
             let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            keep(&mut kept, read, expected == Some(Expected::Answer));
-            if expected == Some(Expected::Answer) && complete_answer(&kept).is_some() {
+            let room = OUTPUT_LIMIT.saturating_sub(kept.len());
+            kept.extend_from_slice(read.get(..room.min(read.len())).unwrap_or_default());
+            if expected == Some(Expected::Answer) && record::is_complete(&mut kept) {
                 drop(kept);
                 // Nobody listens any more once the deadline has passed.
                 _ = events.send(Event::Answered);
@@ -237,31 +237,6 @@ fn read_in_background(
         }
     })?;
     Ok(buffer)
-}
-
-/// Appends up to the limit. Where an answer is awaited, noise in front of it is dropped instead of the answer.
-fn keep(kept: &mut Vec<u8>, read: &[u8], awaiting_answer: bool) {
-    let room = OUTPUT_LIMIT.saturating_sub(kept.len());
-    kept.extend_from_slice(read.get(..room.min(read.len())).unwrap_or_default());
-    if awaiting_answer && marker_at(kept).is_none() {
-        let noise = kept.len().saturating_sub(MARKER.len());
-        kept.drain(..noise);
-    }
-}
-
-fn marker_at(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(MARKER.len()).position(|window| window == MARKER)
-}
-
-fn complete_answer(bytes: &[u8]) -> Option<&[u8]> {
-    let answer = bytes.get(marker_at(bytes)? + MARKER.len()..)?;
-    let end = answer.iter().position(|byte| *byte == b'\n')?;
-    answer.get(..end)
-}
-
-fn parse_answer(json: &[u8]) -> Answer {
-    serde_json::from_slice::<Answer>(json)
-        .unwrap_or_else(|error| Err(Missing::Garbled(format!("the child's answer is no JSON: {error}"))))
 }
 
 fn take(buffer: &Buffer) -> Vec<u8> {
@@ -296,7 +271,7 @@ fn judge_end(status: ExitStatus, expected: Expected, stdout: &[u8], stderr: &[u8
     }
     let code = status.code().unwrap_or(-1);
     match expected {
-        Expected::Answer if marker_at(stdout).is_some() => {
+        Expected::Answer if record::is_begun(stdout) => {
             Err(Missing::Garbled(format!("half an answer, then exit code {code}")))
         }
         // Our child always answers; what ended it before that was a library's doing.

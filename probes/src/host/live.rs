@@ -7,7 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "this and child are where the machine is touched")]
 
 #[cfg(unix)]
-mod loader_cache;
+pub mod loader_cache;
 #[cfg(unix)]
 #[path = "live/unix.rs"]
 mod sys;

@@ -13,20 +13,21 @@ const ENTRY: usize = 24;
 
 /// Library names and the paths that the cache gives for them, in its order.
 #[derive(Default)]
-pub(super) struct LoaderCache(HashMap<String, Vec<String>>);
+pub struct LoaderCache(HashMap<String, Vec<String>>);
 
 impl LoaderCache {
     /// The cache of this machine; empty where there is none, as on systems with another C library.
-    pub(super) fn load() -> LoaderCache {
+    pub fn load() -> LoaderCache {
         std::fs::read("/etc/ld.so.cache").ok().and_then(|bytes| LoaderCache::parse(&bytes)).unwrap_or_default()
     }
 
     /// The paths that the cache gives for a name.
-    pub(super) fn paths(&self, name: &str) -> &[String] {
+    pub fn paths(&self, name: &str) -> &[String] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
-    fn parse(bytes: &[u8]) -> Option<LoaderCache> {
+    /// The cache in these bytes; nothing where they are damaged.
+    pub fn parse(bytes: &[u8]) -> Option<LoaderCache> {
         let start = match bytes.starts_with(MAGIC) {
             true => 0,
             false => bytes.windows(MAGIC.len()).position(|window| window == MAGIC)?,
