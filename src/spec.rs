@@ -66,6 +66,9 @@ impl Mistake {
     }
 }
 
+/// As long may one be.
+const LONGEST: usize = 1_000;
+
 impl Spec {
     /// Reads one. The name is not looked up here.
     pub fn parse(text: &str) -> Result<Spec, Mistake> {
@@ -74,6 +77,9 @@ impl Spec {
             place: text.get(..offset).unwrap_or(text).chars().count(),
             message: message.to_owned(),
         };
+        if text.len() > LONGEST {
+            return Err(Mistake::new(format!("longer than {LONGEST} characters")));
+        }
         let lead = text.len() - text.trim_start().len();
         let rest = text.get(lead..).unwrap_or_default();
         let name_end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(rest.len());

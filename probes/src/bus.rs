@@ -158,11 +158,17 @@ fn ask(host: &dyn Host) -> Vec<Fact> {
 /// Where the kernel lists what is on the PCI bus.
 pub(crate) const PCI_FOLDER: &str = "/sys/bus/pci/devices";
 
+/// As many devices are looked at; a large server has some hundreds, the virtual ones of its cards included.
+const MOST_DEVICES: usize = 4_096;
+
 fn ask_linux(host: &dyn Host) -> Vec<Fact> {
     let bus = Question::List(PCI_FOLDER.to_owned());
     let mut facts = Vec::new();
     let mut vendors: Vec<&str> = Vec::new();
-    let addresses = host.ask(&bus);
+    let addresses = host.ask(&bus).and_then(|list| match list.lines().nth(MOST_DEVICES) {
+        None => Ok(list),
+        Some(_) => Err(Missing::Garbled(format!("more than {MOST_DEVICES} devices"))),
+    });
     for address in addresses.iter().flat_map(|addresses| addresses.lines()) {
         let question = Question::Read(format!("{PCI_FOLDER}/{address}/uevent"));
         let Some(device) = host.ask(&question).ok().and_then(|text| PciDevice::parse(&text)) else { continue };

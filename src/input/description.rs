@@ -16,6 +16,11 @@ use super::value::{self, ABSENT, Given, described, given};
 use super::{ACTIVE, names};
 use crate::spec::Spec;
 
+/// As many GPUs may one machine have: the largest have a few dozen.
+const MOST_GPUS: usize = 256;
+/// As many words may stand in one section, packages among them.
+const MOST_WORDS: usize = 4_000;
+
 /// A machine as somebody described it.
 #[derive(Debug, Default)]
 pub struct Description {
@@ -62,6 +67,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn machine(&mut self, table: &DeTable<'_>) {
+        if table.len() > MOST_WORDS {
+            return self.problems.add(0..0, format!("expected no more than {MOST_WORDS} words, found {}", table.len()));
+        }
         for (word, key, value) in in_order(table) {
             match (word, value.get_ref()) {
                 ("complete", DeValue::Boolean(complete)) => {
@@ -87,6 +95,11 @@ impl Reader<'_> {
     }
 
     fn section(&mut self, section: &str, table: &DeTable<'_>) {
+        if table.len() > MOST_WORDS {
+            let message = format!("expected no more than {MOST_WORDS} words in `[{section}]`, found {}", table.len());
+            let first = in_order(table).into_iter().next().map_or(0..0, |(_, place, _)| place);
+            return self.problems.add(first, message);
+        }
         for (word, key, value) in in_order(table) {
             match section {
                 "packages" => self.package(word, key, value),
@@ -219,6 +232,11 @@ impl Reader<'_> {
         {
             let none = given(vendors, Subject::Host, Ok(Value::Set(Vec::new())), &self.origin(&value.span()));
             self.add(none, value.span());
+        }
+        if gpus.len() > MOST_GPUS {
+            return self
+                .problems
+                .add(value.span(), format!("expected no more than {MOST_GPUS} GPUs, found {}", gpus.len()));
         }
         for gpu in gpus.iter() {
             match gpu.get_ref() {

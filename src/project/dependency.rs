@@ -4,6 +4,9 @@
 
 use super::{Build, Dependency, Place, Role, Versions, versions};
 
+/// As long may a requirement be, without its hashes.
+const LONGEST: usize = 10_000;
+
 impl Dependency {
     /// A package by its name alone.
     pub(super) fn named(name: &str, line: usize) -> Dependency {
@@ -23,6 +26,9 @@ impl Dependency {
     /// Reads what PEP 508 allows.
     pub(super) fn parse(text: &str, line: usize) -> Result<Dependency, String> {
         let text = text.trim();
+        if text.len() > LONGEST {
+            return Err(format!("`{}` is longer than {LONGEST} characters", short(text)));
+        }
         let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(text.len());
         let (name, mut rest) = text.split_at(end);
         if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
@@ -173,7 +179,8 @@ mod tests {
         ] {
             assert_eq!(told(&Dependency::parse(text, 1).unwrap()), expected, "{text}");
         }
-        for wrong in ["", "==2", "CUDA does not work", "torch 2.6", "torch[gpu", "-x", "@ https://x"] {
+        let long = format!("torch>=1{}", ",!=1.1".repeat(LONGEST / 6));
+        for wrong in ["", &long, "==2", "CUDA does not work", "torch 2.6", "torch[gpu", "-x", "@ https://x"] {
             assert!(Dependency::parse(wrong, 1).is_err(), "{wrong}");
         }
     }

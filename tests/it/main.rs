@@ -22,6 +22,7 @@ mod golden;
 mod golden_live;
 mod isolation;
 mod judging;
+mod limits;
 mod lint;
 mod live;
 mod matrix;
