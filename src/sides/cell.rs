@@ -100,10 +100,11 @@ fn by_data(diagnosis: &Diagnosis, system: &System, found: &diagnosis::System) ->
     }
 }
 
+/// The verdict of an edition; where the documents say nothing, the newest statement speaks.
 fn by_edition(edition: Edition, support: &diagnosis::Support) -> Verdict {
-    match edition {
-        Edition::Documents => support.documents,
-        Edition::Current => support.current,
+    match (edition, support.documents) {
+        (Edition::Documents, told) if told != Verdict::Unknown => told,
+        _ => support.current,
     }
 }
 
