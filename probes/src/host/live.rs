@@ -213,10 +213,9 @@ impl Live {
                 Err(Missing::Unasked(why)) => return Err(Missing::Unasked(why)),
                 image => image.is_ok_and(|image| image.is_for(std::env::consts::ARCH)),
             };
-            let line = with_target(&candidate, "");
-            if fits && !found.contains(&line) {
-                found.push(line);
-            }
+            // Where a link leads is asked of what is there alone: most candidates are not.
+            let line = fits.then(|| with_target(&candidate, ""));
+            found.extend(line.filter(|line| !found.contains(line)));
         }
         match found.is_empty() {
             true => Err(Missing::NotFound),
