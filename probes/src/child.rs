@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use sys::begin;
 pub(crate) use sys::{adopt_orphans, before_interrupt, end_orphans};
 
 use crate::host::{Answer, Missing, Query};
@@ -42,6 +43,8 @@ const MARKER: &[u8] = b"\x1eaccelprobe-answer ";
 const OUTPUT_LIMIT: usize = 1 << 20;
 /// What is kept of a tool's words about its failure, in bytes.
 const MESSAGE_LIMIT: usize = 400;
+/// What the stack of a thread takes that reads or waits, in bytes: little, because address space may be limited.
+const STACK: usize = 1 << 18;
 /// How long an ended child's pipe is still read: what it wrote last is already there, and a grandchild that holds the
 /// pipe open is not waited for.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -214,7 +217,7 @@ fn read_in_background(
 ) -> std::io::Result<Buffer> {
     let buffer = Buffer::default();
     let shared = Arc::clone(&buffer);
-    thread::Builder::new().spawn(move || {
+    thread::Builder::new().stack_size(STACK).spawn(move || {
         let Some(mut pipe) = pipe else { return };
         let mut chunk = [0; 1 << 14];
         loop {

@@ -24,6 +24,9 @@ use windows_sys::Win32::System::Threading::{
     CREATE_NO_WINDOW, GetCurrentProcess, INFINITE, TerminateProcess, WaitForSingleObject,
 };
 
+/// Nothing to do: see the half for Unix.
+pub fn begin() {}
+
 /// Keeps a console from flashing up; the group itself is a job, see [`Group`].
 pub(crate) fn lead_group(command: &mut Command) {
     command.creation_flags(CREATE_NO_WINDOW);
@@ -82,7 +85,7 @@ pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) -> std
         DuplicateHandle(here, child.as_raw_handle(), here, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS)
     };
     let copy = copy as usize;
-    thread::Builder::new().spawn(move || {
+    thread::Builder::new().stack_size(super::STACK).spawn(move || {
         let handle = copy as HANDLE;
         // SAFETY: the copy is ours alone; it is closed once, after the wait.
         let waited = copied != 0 && unsafe { WaitForSingleObject(handle, INFINITE) } == WAIT_OBJECT_0;

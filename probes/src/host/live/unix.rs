@@ -8,17 +8,35 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub(super) use super::limits::{no_threads, scarce};
 pub(super) use super::loader_cache::LoaderCache;
 use crate::host::{Answer, Missing};
 
-/// The home directory by `HOME`.
+/// The home directory by `HOME`, or where that is not set, by the list of users.
 pub(super) fn home() -> Option<String> {
-    std::env::var("HOME").ok()
+    let told = std::env::var_os("HOME").map(|home| home.to_string_lossy().into_owned());
+    told.filter(|home| !home.is_empty()).or_else(|| listed().map(|(_, home)| home))
 }
 
-/// The user's name as the login left it in the environment; under sudo that of the person who called it.
-pub(super) fn user() -> Option<String> {
-    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok())
+/// The user's names: as the login left them in the environment, under sudo that of the person who called it as well, and
+/// by the list of users.
+pub(super) fn users() -> Vec<String> {
+    let told = ["SUDO_USER", "USER", "LOGNAME"].iter().filter_map(std::env::var_os);
+    told.map(|name| name.to_string_lossy().into_owned()).chain(listed().map(|(name, _)| name)).collect()
+}
+
+/// Name and home directory of this process's user, as far as a file tells.
+fn listed() -> Option<(String, String)> {
+    // SAFETY: geteuid(2) takes nothing and cannot fail.
+    let number = unsafe { libc::geteuid() }.to_string();
+    let users = fs::read("/etc/passwd").ok()?;
+    String::from_utf8_lossy(&users).lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        let is_it = fields.nth(1) == Some(number.as_str());
+        let home = fields.nth(2)?.to_owned();
+        is_it.then_some((name, home))
+    })
 }
 
 /// The machine's name.
