@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this and child are where the machine is touched")]
 
+mod inherited;
 #[cfg(unix)]
 mod limits;
 #[cfg(unix)]
@@ -155,7 +156,7 @@ impl Live {
     }
 
     fn run(&self, tool: &Command) -> Answer {
-        let mut command = std::process::Command::new(self.path(&tool.program));
+        let mut command = with_few_variables(&self.path(&tool.program));
         command.args(&tool.arguments);
         self.isolate(command, TOOL_TIME, Expected::Output)
     }
@@ -170,7 +171,7 @@ impl Live {
             Some(probe) => Duration::from_secs(probe.seconds),
             None => TOOL_TIME,
         };
-        let mut command = std::process::Command::new(&self.executable);
+        let mut command = with_few_variables(&self.executable);
         command.arg(child::SUBCOMMAND).arg(&query.probe);
         command.args(query.arguments.iter().map(|argument| absolute(self.path(argument))));
         command.envs(query.environment.iter().map(|(name, value)| (name, self.path(value))));
@@ -304,6 +305,13 @@ fn absolute(path: PathBuf) -> PathBuf {
         Some(Ok(absolute)) => absolute,
         _ => path,
     }
+}
+
+/// A command that gets none but the variables that drivers read.
+fn with_few_variables(program: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    command.env_clear().envs(inherited::variables());
+    command
 }
 
 /// Whether a child's answer lists no device.
