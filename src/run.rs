@@ -267,7 +267,7 @@ fn wanted(source: &Source, name: &str) -> bool {
 /// What the Linux build of this program finds in a distribution of WSL2.
 fn in_wsl(look: &Look, distribution: &str) -> Result<Report, String> {
     let host = live(look)?;
-    let program = this_program()?;
+    let program = this_program();
     let found = wsl::report(host.inner(), program.parent(), distribution);
     host.inner().finish();
     found.map_err(|message| format!("--wsl: {message}"))
@@ -284,7 +284,7 @@ fn gather_live(host: &Arc<Memo<Live>>, source: &Source) -> Report {
 }
 
 fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
-    let program = this_program()?;
+    let program = this_program();
     let mut told = Vec::new();
     if look.deep {
         told.push(("deep", "yes".to_owned()));
@@ -310,8 +310,11 @@ fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
     Ok(host)
 }
 
-fn this_program() -> Result<PathBuf, String> {
-    std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))
+/// The path of this program: by the system, or where that does not tell (Linux without /proc), as it was called, unless by a
+/// bare name or below the working directory. Without one no child can be started, and what children answer is unknown.
+fn this_program() -> PathBuf {
+    let called = || std::env::args_os().next().map(PathBuf::from).filter(|path| path.is_absolute());
+    std::env::current_exe().ok().or_else(called).unwrap_or_default()
 }
 
 fn trace(heard: &[(Question, Heard)]) {

@@ -63,7 +63,7 @@ pub(crate) enum Expected {
 /// Runs a command to its answer or its end, and ends everything that it started.
 pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) -> Answer {
     let deadline = Instant::now() + time;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
+    command.stdin(sys::no_input()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
     command.env(TIME, time.as_millis().to_string());
     sys::lead_group(&mut command);
     let mut child = command.spawn().map_err(|error| match (error.kind(), expected) {
@@ -71,6 +71,7 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
         (ErrorKind::PermissionDenied, Expected::Output) => Missing::Denied,
         _ => Missing::Unasked(format!("no process could be started: {error}")),
     })?;
+    drop(child.stdin.take());
     let group = sys::Group::led_by(&child);
     let (events, inbox) = mpsc::channel();
     let stdout = read_in_background(child.stdout.take(), Some(expected), events.clone());

@@ -13,6 +13,7 @@
 
 mod cases;
 mod cli;
+mod conditions;
 mod descriptions;
 mod devices;
 mod explain;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{FromRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -30,6 +30,11 @@ pub fn begin() {
             }
         }
     }
+}
+
+/// Nothing to read; also where there is no `/dev/null`.
+pub(crate) fn no_input() -> Stdio {
+    File::open("/dev/null").map_or_else(|_| Stdio::piped(), Stdio::from)
 }
 
 /// Lets the command lead a process group, so that one signal ends it and what it started.

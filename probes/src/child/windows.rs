@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, RawHandle};
 use std::os::windows::process::CommandExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::thread;
 
@@ -26,6 +26,11 @@ use windows_sys::Win32::System::Threading::{
 
 /// Nothing to do: see the half for Unix.
 pub fn begin() {}
+
+/// Nothing to read.
+pub(crate) fn no_input() -> Stdio {
+    Stdio::null()
+}
 
 /// Keeps a console from flashing up; the group itself is a job, see [`Group`].
 pub(crate) fn lead_group(command: &mut Command) {

@@ -347,13 +347,19 @@ fn open(path: &Path) -> Result<(File, u64), Missing> {
     }
 }
 
-fn read(path: &Path) -> Answer {
+/// The bytes of a regular file that is no larger than this.
+fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
     let (file, _) = open(path)?;
     let mut bytes = Vec::new();
-    file.take(TEXT_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| missing(&error))?;
-    if bytes.len() as u64 > TEXT_LIMIT {
-        return Err(Missing::Garbled(format!("larger than {TEXT_LIMIT} bytes")));
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| missing(&error))?;
+    match bytes.len() as u64 > limit {
+        true => Err(Missing::Garbled(format!("larger than {limit} bytes"))),
+        false => Ok(bytes),
     }
+}
+
+fn read(path: &Path) -> Answer {
+    let bytes = bytes(path, TEXT_LIMIT)?;
     let text = String::from_utf8(bytes).map_err(|_| Missing::Garbled("not UTF-8 text".to_owned()))?;
     Ok(match path == Path::new(settings::FILE) {
         true => redact::sections(&text, settings::SECTIONS),

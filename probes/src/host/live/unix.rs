@@ -1,7 +1,7 @@
 //! The live host on Unix.
 
 use std::ffi::{CStr, CString};
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
@@ -29,7 +29,7 @@ pub(super) fn users() -> Vec<String> {
 fn listed() -> Option<(String, String)> {
     // SAFETY: geteuid(2) takes nothing and cannot fail.
     let number = unsafe { libc::geteuid() }.to_string();
-    let users = fs::read("/etc/passwd").ok()?;
+    let users = super::bytes(Path::new("/etc/passwd"), super::TEXT_LIMIT).ok()?;
     String::from_utf8_lossy(&users).lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?.to_owned();
@@ -87,8 +87,8 @@ pub(super) fn group(metadata: &Metadata) -> Option<String> {
         return None;
     }
     let number = metadata.gid().to_string();
-    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-    let name = groups.lines().find_map(|line| {
+    let groups = super::bytes(Path::new("/etc/group"), super::TEXT_LIMIT).unwrap_or_default();
+    let name = String::from_utf8_lossy(&groups).lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next().filter(|name| !name.is_empty() && !name.contains(' '))?;
         (fields.nth(1) == Some(number.as_str())).then(|| name.to_owned())
