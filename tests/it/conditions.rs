@@ -4,6 +4,7 @@
 
 mod list;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -57,17 +58,32 @@ fn told(world: &World, entry: &Entry) -> Result<Told, String> {
 }
 
 /// The states of the systems by their names.
-fn states(diagnosis: &Value) -> Vec<(&str, &str)> {
+fn states(diagnosis: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
     let systems = diagnosis["systems"].as_array().unwrap().iter();
-    systems.map(|system| (system["label"].as_str().unwrap(), system["state"].as_str().unwrap())).collect()
+    systems.map(|system| (text(&system["label"]), text(&system["state"]))).collect()
+}
+
+/// What the facts say, each with its key and what it is about.
+fn facts(diagnosis: &Value) -> BTreeSet<(String, String, String)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let known = diagnosis["report"]["facts"].as_array().unwrap().iter().filter(|fact| !fact["value"].is_null());
+    known.map(|fact| (text(&fact["key"]), text(&fact["subject"]), text(&fact["value"]))).collect()
+}
+
+/// The machine as it is without any condition.
+struct Without {
+    code: Option<i32>,
+    codes: Vec<String>,
+    states: Vec<(String, String)>,
+    facts: BTreeSet<(String, String, String)>,
 }
 
 /// What holds under every condition: the table's row, or what does not hold.
-fn row(condition: &Condition, told: Result<Told, String>, without: &Told) -> Result<String, String> {
+fn row(condition: &Condition, told: Result<Told, String>, without: &Without) -> Result<String, String> {
     let name = &condition.name;
     let told = told.map_err(|error| format!("{name}: {error}"))?;
-    let known = codes(&without.diagnosis);
-    let alarms: Vec<String> = codes(&told.diagnosis).into_iter().filter(|code| !known.contains(code)).collect();
+    let alarms: Vec<String> = codes(&told.diagnosis).into_iter().filter(|code| !without.codes.contains(code)).collect();
     if told.code != without.code || !alarms.is_empty() || told.errors.contains("panicked") {
         let findings = &told.diagnosis["findings"];
         return Err(format!("{name}: exit code {:?}, {alarms:?}: {findings:#} {}", told.code, told.errors));
@@ -75,14 +91,17 @@ fn row(condition: &Condition, told: Result<Told, String>, without: &Told) -> Res
     if told.time > Duration::from_secs(40) {
         return Err(format!("{name}: {:?}", told.time));
     }
-    let differ: Vec<String> = states(&told.diagnosis)
-        .into_iter()
-        .zip(states(&without.diagnosis))
-        .filter(|(one, other)| one != other)
-        .map(|((label, state), _)| format!("{label} {state}"))
-        .collect();
-    let differs = if differ.is_empty() { "nothing".to_owned() } else { differ.join(", ") };
-    Ok(format!("| {name} | {} | {differs} |\n", told.code.unwrap_or(-1)))
+    let states = states(&told.diagnosis);
+    let differ = || states.iter().zip(&without.states).filter(|(one, other)| one != other).map(|(one, _)| one);
+    if let Some((label, state)) = differ().find(|(_, state)| *state != "unknown") {
+        return Err(format!("{name}: {label} is {state}"));
+    }
+    let facts = facts(&told.diagnosis);
+    let lost: BTreeSet<String> =
+        without.facts.iter().filter(|fact| !facts.contains(fact)).map(|(key, ..)| format!("`{key}`")).collect();
+    let cell = |words: Vec<String>| if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
+    let unknown = cell(differ().map(|(label, _)| (*label).to_owned()).collect());
+    Ok(format!("| {name} | {} | {unknown} | {} |\n", told.code.unwrap_or(-1), cell(lost.into_iter().collect())))
 }
 
 #[test]
@@ -93,8 +112,15 @@ fn no_condition_ends_it_holds_it_up_or_makes_it_say_what_is_not_so() {
     let source = root().join("tests/it/standins/deny.c");
     assert!(Command::new("cc").args(["-O1", "-o"]).arg(&deny).arg(source).status().unwrap().success());
     let without = told(&world, &Entry::default()).unwrap();
-    assert_eq!((without.code, codes(&without.diagnosis)), (Some(0), Vec::new()), "{:#}", without.diagnosis["findings"]);
-    assert!(states(&without.diagnosis).contains(&("CUDA", "working")), "{:#}", without.diagnosis["systems"]);
+    let findings = &without.diagnosis["findings"];
+    let without = Without {
+        code: without.code,
+        codes: codes(&without.diagnosis),
+        states: states(&without.diagnosis),
+        facts: facts(&without.diagnosis),
+    };
+    assert_eq!((without.code, without.codes.as_slice()), (Some(0), [].as_slice()), "{findings:#}");
+    assert!(without.states.contains(&("CUDA".to_owned(), "working".to_owned())), "{:?}", without.states);
     // The runs share the world: nothing of it is made anew while another one looks.
     world.keep_loader_cache();
     let conditions = list::all(deny.to_str().unwrap());
@@ -121,7 +147,7 @@ fn no_condition_ends_it_holds_it_up_or_makes_it_say_what_is_not_so() {
     for (condition, row) in conditions.iter().zip(rows.into_iter().flatten()) {
         if about != condition.about {
             about = condition.about;
-            page.push_str(&format!("\n## {about}\n\n| condition | exit code | told otherwise |\n| --- | --- | --- |\n"));
+            page.push_str(&format!("\n## {about}\n\n| condition | exit code | systems unknown | facts not told, or not the same |\n| --- | --- | --- | --- |\n"));
         }
         page.push_str(&row);
     }
