@@ -3,6 +3,7 @@
 #![cfg(all(feature = "native", target_os = "linux"))]
 
 mod list;
+mod named;
 
 use std::collections::BTreeSet;
 use std::path::Path;
