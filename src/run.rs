@@ -322,7 +322,7 @@ fn trace(heard: &[(Question, Heard)]) {
     for (question, Heard { answer, time }) in heard {
         let answer = match answer {
             Ok(text) => render::printable(text.trim()),
-            Err(missing) => format!("! {missing}"),
+            Err(missing) => format!("! {}", render::printable(&missing.to_string())),
         };
         let short: String = answer.chars().take(200).collect();
         let more = if short.len() < answer.len() { " ..." } else { "" };
@@ -333,7 +333,7 @@ fn trace(heard: &[(Question, Heard)]) {
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+    render::spelled_out(serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
 }
 
 fn show(view: &View, format: Format) -> Result<u8, String> {

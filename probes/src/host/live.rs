@@ -189,21 +189,24 @@ impl Live {
         sys::move_into(&mut command, &home);
         command.envs(CACHES.iter().map(|name| (name, &home)));
         let answer = child::isolate(command, self.time.unwrap_or(time).min(self.time_left()), expected);
-        answer.map_err(|missing| match missing {
-            // Who has too little fails for want of it. That is no word about a driver.
-            Missing::Crashed(_) | Missing::Exited { .. } | Missing::Garbled(_) => {
-                match sys::scarce().or_else(sys::no_threads) {
-                    Some(limit) => Missing::Unasked(format!("{limit}, with which it {}", failed(&missing))),
-                    None => missing,
+        answer
+            .map_err(|missing| match missing {
+                // Who has too little fails for want of it. That is no word about a driver.
+                Missing::Crashed(_) | Missing::Exited { .. } | Missing::Garbled(_) => {
+                    match sys::scarce().or_else(sys::no_threads) {
+                        Some(limit) => Missing::Unasked(format!("{limit}, with which it {}", failed(&missing))),
+                        None => missing,
+                    }
                 }
-            }
-            other => other,
-        })
-        .and_then(|answer| match self.in_turn.then(sys::scarce).flatten() {
-            // Loaders pass over a driver for which there is no room.
-            Some(limit) if lists_nothing(&answer) => Err(Missing::Unasked(format!("{limit}, with which it lists nothing"))),
-            _ => Ok(answer),
-        })
+                other => other,
+            })
+            .and_then(|answer| match self.in_turn.then(sys::scarce).flatten() {
+                // Loaders pass over a driver for which there is no room.
+                Some(limit) if lists_nothing(&answer) => {
+                    Err(Missing::Unasked(format!("{limit}, with which it lists nothing")))
+                }
+                _ => Ok(answer),
+            })
     }
 
     fn scratch(&self) -> Option<&Path> {

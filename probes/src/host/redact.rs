@@ -257,7 +257,8 @@ fn hide_logins(text: String) -> String {
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(BEHIND)) {
         from += at + BEHIND.len();
         let rest = text.get(from..).unwrap_or_default();
-        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '<' | '>')).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '<' | '>')).unwrap_or(rest.len());
         if let Some(login) = rest.get(..end).and_then(|place| place.rfind('@')) {
             text.replace_range(from..from + login, "login");
         }
@@ -320,7 +321,10 @@ mod tests {
             ("Linux version 6.1.0 (jane@buildbox) (gcc) #1", "Linux version 6.1.0 (user@host) (gcc) #1"),
             ("Linux version 6.1.0 (gcc 12) #1", "Linux version 6.1.0 (gcc 12) #1"),
             ("plain", "plain"),
-            ("from https://jane:hunter2@host.org/x and https://a.org/@b", "from https://login@host.org/x and https://a.org/@b"),
+            (
+                "from https://jane:hunter2@host.org/x and https://a.org/@b",
+                "from https://login@host.org/x and https://a.org/@b",
+            ),
             ("/home/jane/x:/home/john/x:/home/jane/y", "/home/user/x:/home/user2/x:/home/user/y"),
         ] {
             assert_eq!(redactor().hide(text), hidden);
@@ -371,7 +375,10 @@ mod tests {
     #[test]
     fn a_question_may_name_what_stands_for_a_name() {
         let redactor = redactor();
-        assert_eq!(redactor.hide("/data/miriam/x /home/jane/y /home/john/z"), "/data/user/x /home/user/y /home/user2/z");
+        assert_eq!(
+            redactor.hide("/data/miriam/x /home/jane/y /home/john/z"),
+            "/data/user/x /home/user/y /home/user2/z"
+        );
         assert_eq!(redactor.meant("user"), ["miriam", "jane"]);
         assert_eq!(redactor.meant("of-user2"), ["of-john"]);
         assert_eq!(redactor.meant("users"), [""; 0]);

@@ -40,7 +40,6 @@ impl Condition {
         self.entry.variables = Some(texts.collect());
         self
     }
-
 }
 
 /// All conditions. `deny` is the command that makes the kernel refuse system calls.
@@ -109,7 +108,8 @@ fn folders() -> Vec<Condition> {
     let made = |name: &str, steps: &str| Condition::new(ABOUT, name).steps(steps);
     const NO_PROC: &str = "umount -R -l $top/root/proc";
     const NO_SYS: &str = "mount -t tmpfs none $top/root/sys";
-    const DEV: &str = "mount -t tmpfs none $top/root/dev; touch $top/root/dev/dxg; mount --bind /dev/zero $top/root/dev/dxg";
+    const DEV: &str =
+        "mount -t tmpfs none $top/root/dev; touch $top/root/dev/dxg; mount --bind /dev/zero $top/root/dev/dxg";
     const FULL: &str = "mount -t tmpfs -o size=4k,nr_inodes=2";
     const READ_ONLY: &str = "mount --rbind $top/root $top/root; mount -o remount,ro,bind $top/root";
     vec![
@@ -119,12 +119,19 @@ fn folders() -> Vec<Condition> {
         made("nothing in `/dev` but the GPU", DEV),
         made("the whole system read-only", READ_ONLY),
         made("the same for an ordinary user", READ_ONLY).as_user(),
-        made("no room for temporary files", &["tmp", "var/tmp", "dev/shm"].map(|folder| {
-            format!("mkdir -p $top/root/{folder}; {FULL} none $top/root/{folder}")
-        }).join("; ")),
+        made(
+            "no room for temporary files",
+            &["tmp", "var/tmp", "dev/shm"]
+                .map(|folder| format!("mkdir -p $top/root/{folder}; {FULL} none $top/root/{folder}"))
+                .join("; "),
+        ),
         made("`TMPDIR` names nothing", "").variables(&[b"HOME=/root", b"PATH=/usr/bin:/bin", b"TMPDIR=/no/such"]),
         made("`TMPDIR` is a file", "").variables(&[b"HOME=/root", b"PATH=/usr/bin:/bin", b"TMPDIR=/etc/os-release"]),
-        made("`TMPDIR` may not be written to", "").as_user().variables(&[b"HOME=/root", b"PATH=/usr/bin:/bin", b"TMPDIR=/etc"]),
+        made("`TMPDIR` may not be written to", "").as_user().variables(&[
+            b"HOME=/root",
+            b"PATH=/usr/bin:/bin",
+            b"TMPDIR=/etc",
+        ]),
         made("no `HOME`", "").variables(&[b"PATH=/usr/bin:/bin"]),
         made("`HOME` empty", "").variables(&[b"PATH=/usr/bin:/bin", b"HOME="]),
         made("`HOME` names nothing", "").variables(&[b"PATH=/usr/bin:/bin", b"HOME=/no/such"]),
@@ -173,7 +180,8 @@ fn files() -> Vec<Condition> {
     ];
     let of = |name: &str, make: &str| {
         let each = |(number, file): (usize, &&str)| {
-            let make = make.replace("ODD", &format!("$top/odd$$.{number}")).replace("FILE", &format!("$top/root{file}"));
+            let make =
+                make.replace("ODD", &format!("$top/odd$$.{number}")).replace("FILE", &format!("$top/root{file}"));
             format!("{make}; mount --bind $top/odd$$.{number} $top/root{file}")
         };
         let steps: Vec<String> = FILES.iter().enumerate().map(each).collect();

@@ -25,7 +25,13 @@ fn shell(line: &str) -> Ran {
 
 fn ends_with_2(command: &mut Command, says: &str) {
     let ran = ran(command.output().unwrap());
-    assert!(ran.code == 2 && ran.out.is_empty() && ran.err.contains(says), "{says}: {} {}{}", ran.code, ran.out, ran.err);
+    assert!(
+        ran.code == 2 && ran.out.is_empty() && ran.err.contains(says),
+        "{says}: {} {}{}",
+        ran.code,
+        ran.out,
+        ran.err
+    );
 }
 
 #[test]
@@ -49,7 +55,9 @@ fn what_cannot_be_a_machine_is_refused_with_the_reason() {
     }
     let deep = folder.path(&"x/".repeat(6));
     std::fs::create_dir_all(&deep).unwrap();
-    for (path, says) in [(&*folder.0, "too deep"), (&*sparse, "Not a directory"), (Path::new("/no/such"), "No such file")] {
+    for (path, says) in
+        [(&*folder.0, "too deep"), (&*sparse, "Not a directory"), (Path::new("/no/such"), "No such file")]
+    {
         ends_with_2(tool(&["doctor", "--matrix"]).arg(path), says);
     }
     // What never ends is no file of a matrix.
@@ -121,7 +129,12 @@ fn where_the_result_cannot_go_is_said_and_costs_nothing_else() {
     assert!(limited.code == 2 && limited.err.contains("File too large"), "{} {}", limited.code, limited.err);
     for command in ["matrix", "explain cuda", "schema", "man", "completions bash", "--help", "probe environment"] {
         let ended = shell(&format!("accelprobe {command} > /dev/full"));
-        assert!([0, 2].contains(&ended.code) && !ended.err.contains("panicked"), "{command}: {} {}", ended.code, ended.err);
+        assert!(
+            [0, 2].contains(&ended.code) && !ended.err.contains("panicked"),
+            "{command}: {} {}",
+            ended.code,
+            ended.err
+        );
     }
 }
 
