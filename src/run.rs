@@ -179,6 +179,11 @@ fn record(options: &Record) -> Result<u8, String> {
     let name = if options.host.is_empty() { "a machine" } else { &options.host };
     let recording = Recording::of(name.to_owned(), "live", heard).to_toml();
     match &options.output {
+        // A file keeps every letter; a terminal may be steered by some.
+        None if io::stdout().is_terminal() => {
+            let lines: Vec<String> = recording.lines().map(render::printable).collect();
+            print(&(lines.join("\n") + "\n"))
+        }
         None => print(&recording),
         Some(path) => input::write_new(path, &recording).map(|()| 0),
     }

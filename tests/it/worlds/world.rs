@@ -147,7 +147,7 @@ impl World {
         let mut command = Command::new("unshare");
         command.env("STEPS", &entry.steps).env("UNDER", &entry.under);
         command.env("USERSPEC", if entry.as_user { "--userspec=54321:54321" } else { "" });
-        command.args(way).args(["--propagation", "private", "sh", "-euc", ENTER, "world"]).arg(&self.folder.0);
+        command.args(way).args(["--uts", "--propagation", "private", "sh", "-euc", ENTER, "world"]).arg(&self.folder.0);
         match &entry.variables {
             None => command.args(["HOME=/root", "PATH=/usr/bin:/bin"]),
             Some(instead) => command.args(instead),

@@ -129,8 +129,8 @@ pub(super) fn library_candidates(name: &str, cache: &LoaderCache) -> Vec<PathBuf
         false => ("LD_LIBRARY_PATH", LINUX_FOLDERS),
     };
     let listed = std::env::var_os(variable).unwrap_or_default();
-    let first =
-        std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty()).map(|folder| folder.join(name));
+    // Nothing is ever taken from the working directory or from below it.
+    let first = std::env::split_paths(&listed).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
     let cached = cache.paths(name).iter().map(PathBuf::from);
     let last = folders.iter().map(|folder| Path::new(folder).join(name));
     first.chain(cached).chain(last).collect()
