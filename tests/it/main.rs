@@ -43,6 +43,7 @@ mod real_webgpu;
 mod replay;
 mod schema;
 mod sides;
+mod supply;
 mod systems;
 mod tool;
 mod torch_backends;

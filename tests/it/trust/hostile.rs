@@ -107,7 +107,7 @@ fn json_spells_out_what_is_hidden_and_says_the_same() {
 
 #[test]
 fn no_command_prints_what_a_machine_is_called() {
-    let folder = Folder::new("hostile-names");
+    let folder = Folder::new("names-of-others");
     for (number, name) in NAMES.iter().enumerate() {
         let quoted = serde_json::to_string(name).unwrap();
         let recording = format!(
@@ -131,5 +131,67 @@ fn no_command_prints_what_a_machine_is_called() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn no_command_to_paste_holds_what_a_shell_would_run() {
+    let folder = Folder::new("packages-of-others");
+    folder.write("venv/pyvenv.cfg", "home = /usr/bin\nversion = 3.11.2\n");
+    folder.write("venv/bin/python3", "");
+    let versions =
+        ["$(hostile)", "`hostile`", ";hostile", "|hostile", " && hostile", "'hostile", "\"hostile", ">hostile"];
+    for hostile in versions {
+        let site = "venv/lib/python3.11/site-packages";
+        _ = std::fs::remove_dir_all(folder.path(site));
+        for name in [
+            "torch",
+            "torchvision",
+            "tensorflow",
+            "jax",
+            "jaxlib",
+            "onnxruntime",
+            "onnxruntime_gpu",
+            "nvidia_cudnn_cu12",
+        ] {
+            let text =
+                format!("Name: {name}\nVersion: 1.2{hostile}\nRequires-Dist: nvidia-cublas-cu12==12.1{hostile}\n");
+            folder.write(&format!("{site}/{name}-1.2{hostile}.dist-info/METADATA"), &text);
+        }
+        for set in ["gpu=NVIDIA GeForce RTX 5090", "gpu=NVIDIA GeForce GTX 1080", "gpu=AMD Radeon RX 7900 XTX"] {
+            let mut doctor =
+                tool(&["doctor", "--json", "--only", "pytorch", "--set", set, "--set", "nvidia-driver=535.1"]);
+            doctor.args(["--want", "torch", "--want", "onnxruntime-gpu"]).env("VIRTUAL_ENV", folder.path("venv"));
+            let diagnosis = crate::tool::json(&mut doctor);
+            let mut commands = Vec::new();
+            collect(&diagnosis, &mut commands);
+            assert!(!commands.is_empty());
+            let unsafe_ones: Vec<&String> = commands.iter().filter(|command| command.contains("hostile")).collect();
+            assert!(unsafe_ones.iter().all(|command| is_quoted(command)), "{unsafe_ones:#?}");
+        }
+    }
+}
+
+/// Whether a shell sees the word within single quotes, where nothing means anything.
+fn is_quoted(command: &str) -> bool {
+    let before = command.split("hostile").next().unwrap_or_default();
+    before.matches('\'').count() % 2 == 1
+}
+
+/// The commands of a diagnosis, at whatever depth.
+fn collect(value: &serde_json::Value, commands: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, commands)),
+        serde_json::Value::Object(fields) => {
+            for (name, field) in fields {
+                match (name.as_str(), field.as_array()) {
+                    ("commands", Some(lines)) => {
+                        commands.extend(lines.iter().filter_map(|line| line.as_str().map(str::to_owned)));
+                    }
+                    _ => collect(field, commands),
+                }
+            }
+        }
+        _ => {}
     }
 }
