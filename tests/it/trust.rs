@@ -81,7 +81,7 @@ fn nothing_is_written_outside_of_the_throw_away_folder() {
     let elsewhere = Folder::new("elsewhere");
     let recording = elsewhere.path("recording.toml").display().to_string();
     let record = [PROGRAM, "record", "--output", &recording];
-    assert_eq!(outside(&record).unwrap(), [recording.clone()]);
+    assert_eq!(outside(&record).unwrap(), std::slice::from_ref(&recording));
     assert_eq!(outside(&[PROGRAM, "probe", "--trace"]).unwrap(), [""; 0]);
     for reading in
         [["doctor", "--from", &recording], ["matrix", "--format", "markdown"], ["explain", "cuda", "--format=json"]]

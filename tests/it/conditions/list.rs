@@ -30,7 +30,7 @@ impl Condition {
         self
     }
 
-    fn as_user(mut self) -> Condition {
+    fn for_user(mut self) -> Condition {
         self.entry.as_user = true;
         self
     }
@@ -62,7 +62,7 @@ fn limits() -> Vec<Condition> {
         limit("64 MiB of address space", "as=67108864"),
         limit("no file longer than nothing", "fsize=0"),
         limit("2 seconds of processor time", "cpu=2"),
-        limit("no process or thread more", "nproc=1").as_user(),
+        limit("no process or thread more", "nproc=1").for_user(),
         limit("no memory that stays (mlock)", "memlock=0"),
         limit("no core dumps", "core=0"),
     ]
@@ -118,7 +118,7 @@ fn folders() -> Vec<Condition> {
         made("neither", &format!("{NO_PROC}; {NO_SYS}")),
         made("nothing in `/dev` but the GPU", DEV),
         made("the whole system read-only", READ_ONLY),
-        made("the same for an ordinary user", READ_ONLY).as_user(),
+        made("the same for an ordinary user", READ_ONLY).for_user(),
         made(
             "no room for temporary files",
             &["tmp", "var/tmp", "dev/shm"]
@@ -127,7 +127,7 @@ fn folders() -> Vec<Condition> {
         ),
         made("`TMPDIR` names nothing", "").variables(&[b"HOME=/root", b"PATH=/usr/bin:/bin", b"TMPDIR=/no/such"]),
         made("`TMPDIR` is a file", "").variables(&[b"HOME=/root", b"PATH=/usr/bin:/bin", b"TMPDIR=/etc/os-release"]),
-        made("`TMPDIR` may not be written to", "").as_user().variables(&[
+        made("`TMPDIR` may not be written to", "").for_user().variables(&[
             b"HOME=/root",
             b"PATH=/usr/bin:/bin",
             b"TMPDIR=/etc",
@@ -136,7 +136,7 @@ fn folders() -> Vec<Condition> {
         made("`HOME` empty", "").variables(&[b"PATH=/usr/bin:/bin", b"HOME="]),
         made("`HOME` names nothing", "").variables(&[b"PATH=/usr/bin:/bin", b"HOME=/no/such"]),
         made("no variable at all", "").variables(&[]),
-        made("an ordinary user without a name", "").as_user(),
+        made("an ordinary user without a name", "").for_user(),
     ]
 }
 
@@ -200,7 +200,7 @@ fn files() -> Vec<Condition> {
         of("a device without end", "mknod ODD c 1 5"),
         of("an empty file", "touch ODD"),
         of("binary noise", "head -c 4096 /bin/sh > ODD"),
-        of("a file that this user may not read", "cp FILE ODD; chmod 0 ODD").as_user(),
+        of("a file that this user may not read", "cp FILE ODD; chmod 0 ODD").for_user(),
         instead("a folder", "mkdir FILE"),
         instead("nothing", ":"),
         instead("a link to itself", "ln -s $(basename FILE) FILE"),

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_group_of_a_node_is_told_and_that_of_a_file_is_not() {
-        let group = |path: &str| group(&fs::metadata(path).unwrap());
+        let group = |path: &str| group(&std::fs::metadata(path).unwrap());
         assert!(group("/dev/null").is_some());
         assert_eq!(group("/proc/self/status"), None);
     }
