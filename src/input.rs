@@ -32,6 +32,10 @@ use crate::matrix::{self, Matrix};
 /// The largest input, in bytes.
 const LIMIT: u64 = 64 << 20;
 
+/// How many files a folder with a matrix may hold, and how deep its folders may lie.
+const MOST_FILES: usize = 10_000;
+const DEEPEST: usize = 4;
+
 /// The environment of a description's packages, in the place of a folder.
 const ACTIVE: &str = "the active environment";
 
@@ -168,13 +172,18 @@ pub fn matrix(folder: Option<&Path>) -> Result<Matrix, String> {
     })
 }
 
+/// The files of a folder and of those in it. What is no regular file is passed over: it may never end.
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, String)>) -> io::Result<()> {
+    if prefix.matches('/').count() > DEEPEST {
+        return Err(io::Error::other(format!("{prefix}: folders lie too deep for a matrix")));
+    }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        match entry.file_type()? {
-            kind if kind.is_dir() => collect(&entry.path(), &format!("{prefix}{name}/"), files)?,
-            _ if name.ends_with(".toml") => {
+        match fs::metadata(entry.path()) {
+            _ if files.len() >= MOST_FILES => return Err(io::Error::other("more files than a matrix has")),
+            Ok(kind) if kind.is_dir() => collect(&entry.path(), &format!("{prefix}{name}/"), files)?,
+            Ok(kind) if kind.is_file() && name.ends_with(".toml") => {
                 let read = text(&entry.path());
                 files.push((
                     format!("{prefix}{name}"),
@@ -190,7 +199,10 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, String)>) -> io
 /// Writes a new file. One that is there is left as it is.
 pub fn write_new(path: &Path, text: &str) -> Result<(), String> {
     let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = file.and_then(|mut file| {
+        // Half a file is none, and whoever finds it does not know that.
+        file.write_all(text.as_bytes()).inspect_err(|_| _ = fs::remove_file(path))
+    });
     written.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => format!("{}: already there, and left as it is", path.display()),
         _ => format!("{}: {error}", path.display()),

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use accelprobe_probes::child;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    child::begin();
     // Before anything else: a child is started many times, and has nothing to do with the command line.
-    if arguments.next().as_deref() == Some(child::SUBCOMMAND) {
-        child::main(arguments);
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == child::SUBCOMMAND) {
+        child::main(arguments.map(|argument| argument.to_string_lossy().into_owned()));
     }
     accelprobe::run::main()
 }

@@ -113,16 +113,40 @@ impl View {
     }
 }
 
-/// A text in which nothing can move a cursor, ring a bell or change a colour: not C0, not C1, not the marks that turn
-/// the direction of writing.
+/// A text in which nothing can move a cursor, ring a bell or change a colour, and nothing hides: see [`is_hidden`].
 pub fn printable(text: &str) -> String {
     let replaced = |c: char| match c {
         '\n' | '\t' | '\r' => ' ',
-        c if c.is_control() => '\u{fffd}',
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if is_hidden(c) => '\u{fffd}',
         c => c,
     };
     text.chars().map(replaced).collect()
+}
+
+/// Whether a character does something but show itself: controls (C0, C1), marks that turn the direction of writing, letters
+/// without width, other ends of lines, tags.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The same JSON, with what is hidden in its texts spelled out: serde_json leaves all of it but C0 as it is.
+pub fn spelled_out(json: String) -> String {
+    let is_new_line = |c: char| c == '\n';
+    if !json.chars().any(|c| is_hidden(c) && !is_new_line(c)) {
+        return json;
+    }
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_hidden(c) && !is_new_line(c) {
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}"))),
+            false => text.push(c),
+        }
+    }
+    text
 }
 
 #[cfg(test)]

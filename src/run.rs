@@ -179,6 +179,11 @@ fn record(options: &Record) -> Result<u8, String> {
     let name = if options.host.is_empty() { "a machine" } else { &options.host };
     let recording = Recording::of(name.to_owned(), "live", heard).to_toml();
     match &options.output {
+        // A file keeps every letter; a terminal may be steered by some.
+        None if io::stdout().is_terminal() => {
+            let lines: Vec<String> = recording.lines().map(render::printable).collect();
+            print(&(lines.join("\n") + "\n"))
+        }
         None => print(&recording),
         Some(path) => input::write_new(path, &recording).map(|()| 0),
     }
@@ -267,7 +272,7 @@ fn wanted(source: &Source, name: &str) -> bool {
 /// What the Linux build of this program finds in a distribution of WSL2.
 fn in_wsl(look: &Look, distribution: &str) -> Result<Report, String> {
     let host = live(look)?;
-    let program = this_program()?;
+    let program = this_program();
     let found = wsl::report(host.inner(), program.parent(), distribution);
     host.inner().finish();
     found.map_err(|message| format!("--wsl: {message}"))
@@ -284,7 +289,7 @@ fn gather_live(host: &Arc<Memo<Live>>, source: &Source) -> Report {
 }
 
 fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
-    let program = this_program()?;
+    let program = this_program();
     let mut told = Vec::new();
     if look.deep {
         told.push(("deep", "yes".to_owned()));
@@ -310,8 +315,11 @@ fn live(look: &Look) -> Result<Arc<Memo<Live>>, String> {
     Ok(host)
 }
 
-fn this_program() -> Result<PathBuf, String> {
-    std::env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))
+/// The path of this program: by the system, or where that does not tell (Linux without /proc), as it was called, unless by a
+/// bare name or below the working directory. Without one no child can be started, and what children answer is unknown.
+fn this_program() -> PathBuf {
+    let called = || std::env::args_os().next().map(PathBuf::from).filter(|path| path.is_absolute());
+    std::env::current_exe().ok().or_else(called).unwrap_or_default()
 }
 
 fn trace(heard: &[(Question, Heard)]) {
@@ -319,7 +327,7 @@ fn trace(heard: &[(Question, Heard)]) {
     for (question, Heard { answer, time }) in heard {
         let answer = match answer {
             Ok(text) => render::printable(text.trim()),
-            Err(missing) => format!("! {missing}"),
+            Err(missing) => format!("! {}", render::printable(&missing.to_string())),
         };
         let short: String = answer.chars().take(200).collect();
         let more = if short.len() < answer.len() { " ..." } else { "" };
@@ -330,7 +338,7 @@ fn trace(heard: &[(Question, Heard)]) {
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+    render::spelled_out(serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
 }
 
 fn show(view: &View, format: Format) -> Result<u8, String> {

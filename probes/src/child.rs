@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use sys::begin;
 pub(crate) use sys::{adopt_orphans, before_interrupt, end_orphans};
 
 use crate::host::{Answer, Missing, Query};
@@ -42,6 +43,8 @@ static START: OnceLock<Instant> = OnceLock::new();
 const OUTPUT_LIMIT: usize = 1 << 20;
 /// What is kept of a tool's words about its failure, in bytes.
 const MESSAGE_LIMIT: usize = 400;
+/// What the stack of a thread takes that reads or waits, in bytes: little, because address space may be limited.
+const STACK: usize = 1 << 18;
 /// How long an ended child's pipe is still read: what it wrote last is already there, and a grandchild that holds the
 /// pipe open is not waited for.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -60,7 +63,7 @@ pub(crate) enum Expected {
 /// Runs a command to its answer or its end, and ends everything that it started.
 pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) -> Answer {
     let deadline = Instant::now() + time;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
+    command.stdin(sys::no_input()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
     command.env(TIME, time.as_millis().to_string());
     sys::lead_group(&mut command);
     let mut child = command.spawn().map_err(|error| match (error.kind(), expected) {
@@ -68,6 +71,7 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
         (ErrorKind::PermissionDenied, Expected::Output) => Missing::Denied,
         _ => Missing::Unasked(format!("no process could be started: {error}")),
     })?;
+    drop(child.stdin.take());
     let group = sys::Group::led_by(&child);
     let (events, inbox) = mpsc::channel();
     let stdout = read_in_background(child.stdout.take(), Some(expected), events.clone());
@@ -213,7 +217,7 @@ fn read_in_background(
 ) -> std::io::Result<Buffer> {
     let buffer = Buffer::default();
     let shared = Arc::clone(&buffer);
-    thread::Builder::new().spawn(move || {
+    thread::Builder::new().stack_size(STACK).spawn(move || {
         let Some(mut pipe) = pipe else { return };
         let mut chunk = [0; 1 << 14];
         loop {

@@ -23,8 +23,9 @@ pub trait Host: Send + Sync {
     /// Answers a question. Never panics, never fails in another way than by saying what is [`Missing`].
     fn ask(&self, question: &Question) -> Answer;
 
-    /// Whether all answers are there already, so that asking several questions at once gains nothing.
-    fn answers_at_once(&self) -> bool {
+    /// Whether questions are asked one after the other: because all answers are there already, or because this machine has
+    /// no room for more at once.
+    fn asks_in_turn(&self) -> bool {
         false
     }
 

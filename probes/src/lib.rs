@@ -114,14 +114,21 @@ pub fn collect(host: &Arc<dyn Host>, time: Duration, wanted: impl Fn(&str) -> bo
     let (send, answers) = mpsc::channel();
     let asked: Vec<&Probe> = PROBES.iter().copied().filter(|probe| wanted(probe.name)).collect();
     // The last ones ask drivers and take longest, so they start first.
-    for (place, probe) in asked.iter().copied().enumerate().rev() {
+    let mut rounds: Vec<Vec<(usize, &Probe)>> = asked.iter().copied().enumerate().rev().map(|one| vec![one]).collect();
+    if host.asks_in_turn() {
+        rounds = vec![rounds.concat()];
+    }
+    for round in rounds {
         let ask = {
             let (send, host) = (send.clone(), Arc::clone(host));
             move || {
-                let start = Instant::now();
-                let facts = (probe.ask)(&*host);
-                // Whoever waited may have left at the deadline.
-                _ = send.send((place, facts, start.elapsed()));
+                for (place, probe) in round {
+                    let start = Instant::now();
+                    // A probe that panics takes nothing with it. Whoever waited may have left at the deadline.
+                    if let Ok(facts) = panic::catch_unwind(AssertUnwindSafe(|| (probe.ask)(&*host))) {
+                        _ = send.send((place, facts, start.elapsed()));
+                    }
+                }
             }
         };
         // Where no more threads may be started, one probe waits for the other.

@@ -1,4 +1,4 @@
-//! Asking several things at once: in threads where answers take their time, in turn where they are there already.
+//! Asking several things at once: in threads where answers take their time and there is room, else in turn.
 
 use std::thread;
 
@@ -7,7 +7,7 @@ use crate::host::Host;
 
 /// The answers for all items, in their order. One whose thread panics has none.
 pub(crate) fn each<T: Sync, R: Send>(host: &dyn Host, items: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    if host.answers_at_once() {
+    if host.asks_in_turn() {
         return items.iter().map(ask).collect();
     }
     thread::scope(|scope| {
@@ -28,7 +28,7 @@ pub(crate) fn both<A, B>(host: &dyn Host, beside: impl Fn() -> A + Sync, here: i
 where
     A: Default + Send,
 {
-    if host.answers_at_once() {
+    if host.asks_in_turn() {
         return (beside(), here());
     }
     thread::scope(|scope| {

@@ -138,12 +138,19 @@ fn finding(case: &Case<'_>, rule: &Rule, row: &Row, spot: &Spot<'_>) -> Finding 
 }
 
 fn remedy(remedy: &Remedy, ground: &Ground<'_>, row: &Row, spot: &Spot<'_>) -> Remedy {
-    // In a command the items of a set are arguments. What names something that is not known cannot be run.
-    let is_known = |name: &String| match name.as_str() {
-        "subject" | "package" | "require" => true,
-        name => told(name, ground, spot).is_some_and(|fact| fact.value.is_ok()),
+    // In a command the items of a set are arguments. What names something that is not known cannot be run, and neither may
+    // what a shell would take for more than a word; commands that are facts are quoted by who makes them.
+    let may_stand = |command: &str, name: &str| {
+        let quoted = command.contains(&format!("'{{{name}}}'"));
+        let plain =
+            |c: char| c.is_ascii_alphanumeric() || "._+-=![]~:/@,% ".contains(c) || (quoted && "<>*".contains(c));
+        let known = |fact: &Fact| {
+            fact.value.as_ref().is_ok_and(|value| is_command(name) || value.to_string().chars().all(plain))
+        };
+        matches!(name, "subject" | "package" | "require") || told(name, ground, spot).is_some_and(known)
     };
-    let whole = remedy.commands.iter().filter(|command| template::names(command).iter().all(is_known));
+    let whole =
+        remedy.commands.iter().filter(|command| template::names(command).iter().all(|name| may_stand(command, name)));
     let commands = whole.map(|command| fill(command, ground, row, spot, " "));
     Remedy { text: fill(&remedy.text, ground, row, spot, ", "), commands: commands.collect() }
 }
@@ -163,6 +170,11 @@ fn evidence(ground: &Ground<'_>, row: &Row, spot: &Spot<'_>) -> Vec<Evidence> {
         evidence.push(Evidence { fact: fact.subject.to_string(), ..evidence_of(fact) });
     }
     evidence
+}
+
+/// Whether a fact is a command, or the end of one.
+fn is_command(name: &str) -> bool {
+    ["-install", "-uninstall", "-repair"].iter().any(|end| name.ends_with(end))
 }
 
 /// A fact as evidence.

@@ -184,7 +184,7 @@ fn metadata(bytes: &[u8]) {
                 (answer, _) => answer,
             }
         }
-        fn answers_at_once(&self) -> bool {
+        fn asks_in_turn(&self) -> bool {
             true
         }
     }
@@ -225,7 +225,7 @@ fn redact(bytes: &[u8]) {
     let text = text(bytes);
     let owned = |name: &str| Some(name.to_owned());
     for home in ["/srv/people/mariposa", r"D:\people\mariposa"] {
-        let redactor = Redactor::new(owned(home), owned("mariposa"), owned("quixote.example.org"));
+        let redactor = Redactor::new(owned(home), vec!["mariposa".to_owned()], owned("quixote.example.org"));
         let hidden = redactor.hide(&text);
         for name in [home, "mariposa", "quixote.example.org"] {
             let stands =
@@ -353,7 +353,7 @@ impl Host for Altered<'_> {
         }
     }
 
-    fn answers_at_once(&self) -> bool {
+    fn asks_in_turn(&self) -> bool {
         true
     }
 }

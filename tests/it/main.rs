@@ -13,6 +13,7 @@
 
 mod cases;
 mod cli;
+mod conditions;
 mod descriptions;
 mod devices;
 mod explain;
@@ -44,6 +45,7 @@ mod real_webgpu;
 mod replay;
 mod schema;
 mod sides;
+mod supply;
 mod systems;
 mod tool;
 mod torch_backends;

@@ -270,7 +270,8 @@ fn a_cuda_library_is_not_even_loaded_where_no_kernel_driver_is() {
     }
     std::os::unix::fs::symlink(&file, folder.path("libcuda.so.1")).unwrap();
     let touched = folder.path("touched");
-    let diagnosis = json(tool(&["doctor", "--json"]).env("LD_LIBRARY_PATH", &folder.0).env("TOUCHED", &touched));
+    let diagnosis =
+        json(tool(&["doctor", "--json"]).env("LD_LIBRARY_PATH", &folder.0).env("ACCELPROBE_TOUCHED", &touched));
     assert!(!touched.exists(), "the library was loaded");
     assert_eq!(system(&diagnosis, "cuda")["versions"]["library"], "550.163.01");
 }

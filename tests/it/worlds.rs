@@ -5,7 +5,7 @@
 #![cfg(all(feature = "native", target_os = "linux"))]
 
 mod windows_file;
-mod world;
+pub mod world;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use serde_json::Value;
 use self::world::World;
 use crate::tool::{json, ran, root, system, tool, without_times};
 
-const WSL2: &str = "5.15.167.4-microsoft-standard-WSL2";
+pub const WSL2: &str = "5.15.167.4-microsoft-standard-WSL2";
 const MOUNTED: &str = "/usr/lib/wsl/lib";
 const STORE: &str = "/usr/lib/wsl/drivers/nv_dispi.inf_amd64_1a2b3c";
 /// Debian's folder of libraries, into which packages of Linux drivers go.
 const MULTIARCH: &str = "/usr/lib/x86_64-linux-gnu";
 
 /// WSL2 as it starts: its marks, its settings, `wslinfo`, interop, and a Windows 11 on its drives.
-fn wsl2(name: &str, release: &str) -> Option<World> {
+pub fn wsl2(name: &str, release: &str) -> Option<World> {
     let mut world = World::new(name, release)?;
     world.set("WSL_DISTRO_NAME", "Ubuntu");
     world.set("WSL_INTEROP", "/run/WSL/8_interop");
@@ -41,7 +41,7 @@ fn windows(world: &World, build: u16, revision: u16) {
 }
 
 /// What Windows mounts for Direct3D, behind the door to the GPU.
-fn direct3d(world: &World) {
+pub fn direct3d(world: &World) {
     world.file("/dev/dxg", "");
     for name in ["libdxcore.so", "libd3d12.so"] {
         world.standin("direct3d.c", &[], &format!("{MOUNTED}/{name}"));
@@ -49,7 +49,7 @@ fn direct3d(world: &World) {
 }
 
 /// What an NVIDIA driver of Windows adds to it.
-fn nvidia(world: &World) {
+pub fn nvidia(world: &World) {
     world.directory(STORE);
     for (name, soname) in [
         ("libcuda.so.1.1", "libcuda.so.1"),

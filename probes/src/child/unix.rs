@@ -4,13 +4,38 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{FromRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// The variable that marks everything a run starts, so that what outlives it can be told from other people's processes.
 pub(crate) const RUN_MARK: &str = "ACCELPROBE_RUN";
+
+/// What comes before anything else, in the tool and in its children: this process is not ended by what it may ask about, and
+/// takes no more address space than it needs where that is limited.
+pub fn begin() {
+    // SAFETY: actions of signals and settings of the allocator, before there is a second thread.
+    unsafe {
+        // A full or limited file is an error to tell, not a death.
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        // Where a parent ignored it, nobody would learn how a child ended.
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        #[cfg(target_env = "gnu")]
+        {
+            let mut limit: libc::rlimit = std::mem::zeroed();
+            if libc::getrlimit(libc::RLIMIT_AS, &mut limit) == 0 && limit.rlim_cur != libc::RLIM_INFINITY {
+                // Else each thread sets 64 MB aside.
+                libc::mallopt(libc::M_ARENA_MAX, 1);
+            }
+        }
+    }
+}
+
+/// Nothing to read; also where there is no `/dev/null`.
+pub(crate) fn no_input() -> Stdio {
+    File::open("/dev/null").map_or_else(|_| Stdio::piped(), Stdio::from)
+}
 
 /// Lets the command lead a process group, so that one signal ends it and what it started.
 pub(crate) fn lead_group(command: &mut Command) {
@@ -94,7 +119,7 @@ pub(crate) fn before_interrupt(clean: impl FnOnce() + Send + 'static) {
         // SAFETY: raises the signal that was waited for, now with its default action, which ends this process.
         unsafe { libc::raise(signal) };
     };
-    if blocked && thread::Builder::new().spawn(wait).is_err() {
+    if blocked && thread::Builder::new().stack_size(super::STACK).spawn(wait).is_err() {
         unblock();
     }
 }
@@ -102,7 +127,7 @@ pub(crate) fn before_interrupt(clean: impl FnOnce() + Send + 'static) {
 /// Calls `ended` once the child has ended, without reaping it.
 pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let id = child.id();
-    thread::Builder::new().spawn(move || {
+    thread::Builder::new().stack_size(super::STACK).spawn(move || {
         // SAFETY: `siginfo_t` is plain data, valid as zeros, and waitid(2) writes no further than its size.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         loop {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, RawHandle};
 use std::os::windows::process::CommandExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::thread;
 
@@ -23,6 +23,14 @@ use windows_sys::Win32::System::LibraryLoader::SetDllDirectoryW;
 use windows_sys::Win32::System::Threading::{
     CREATE_NO_WINDOW, GetCurrentProcess, INFINITE, TerminateProcess, WaitForSingleObject,
 };
+
+/// Nothing to do: see the half for Unix.
+pub fn begin() {}
+
+/// Nothing to read.
+pub(crate) fn no_input() -> Stdio {
+    Stdio::null()
+}
 
 /// Keeps a console from flashing up; the group itself is a job, see [`Group`].
 pub(crate) fn lead_group(command: &mut Command) {
@@ -82,7 +90,7 @@ pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) -> std
         DuplicateHandle(here, child.as_raw_handle(), here, &mut copy, 0, 0, DUPLICATE_SAME_ACCESS)
     };
     let copy = copy as usize;
-    thread::Builder::new().spawn(move || {
+    thread::Builder::new().stack_size(super::STACK).spawn(move || {
         let handle = copy as HANDLE;
         // SAFETY: the copy is ours alone; it is closed once, after the wait.
         let waited = copied != 0 && unsafe { WaitForSingleObject(handle, INFINITE) } == WAIT_OBJECT_0;

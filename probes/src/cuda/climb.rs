@@ -82,6 +82,10 @@ fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
         let unknown = "the NVIDIA driver is here; whether CUDA starts with it was not asked";
         return hidden(report).unwrap_or_else(|| Climb::none(State::Unknown, unknown));
     }
+    let taken = report.all(LOADER_TAKES.name).next().map(|fact| &fact.value);
+    if let (None, Some(Err(Missing::Unasked(why)))) = (library, taken) {
+        return Climb::none(State::Unknown, format!("libcuda could not be looked for: {why}"));
+    }
     let Some(library) = library else {
         return Climb::new(State::Broken, Rung::Library, "the NVIDIA kernel driver is ready, and libcuda is not found");
     };
@@ -96,7 +100,7 @@ fn climb_ready(report: &Report, library: Option<&str>) -> Climb {
         Err(Missing::TimedOut) => {
             return Climb::new(State::TimedOut, Rung::Initialise, format!("{library} did not answer in time"));
         }
-        Err(missing @ (Missing::Unsupported | Missing::NotRecorded)) => {
+        Err(missing @ (Missing::Unsupported | Missing::NotRecorded | Missing::Unasked(_))) => {
             return Climb::none(State::Unknown, format!("{library} could not be asked: {missing}"));
         }
         Err(missing) => return Climb::new(State::Broken, Rung::Load, format!("{library}: {missing}")),

@@ -6,6 +6,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "this and child are where the machine is touched")]
 
+mod inherited;
+#[cfg(unix)]
+mod limits;
 #[cfg(unix)]
 pub mod loader_cache;
 #[cfg(unix)]
@@ -95,6 +98,8 @@ pub struct Live {
     /// What the user told this run, by the option's name.
     told: Vec<(&'static str, String)>,
     redactor: Redactor,
+    /// Whether this process may use so little that everything is asked in turn.
+    in_turn: bool,
     scratch: OnceLock<Option<PathBuf>>,
     children: AtomicUsize,
     /// Whether nothing new may be started.
@@ -117,7 +122,8 @@ impl Live {
             deadline: Instant::now() + deadline,
             time,
             told,
-            redactor: Redactor::new(sys::home(), sys::user(), sys::host_name()),
+            redactor: Redactor::new(sys::home(), sys::users(), sys::host_name()),
+            in_turn: sys::scarce().is_some(),
             scratch: OnceLock::new(),
             children: AtomicUsize::new(0),
             over: AtomicBool::new(false),
@@ -150,7 +156,7 @@ impl Live {
     }
 
     fn run(&self, tool: &Command) -> Answer {
-        let mut command = std::process::Command::new(self.path(&tool.program));
+        let mut command = with_few_variables(&self.path(&tool.program));
         command.args(&tool.arguments);
         self.isolate(command, TOOL_TIME, Expected::Output)
     }
@@ -165,10 +171,10 @@ impl Live {
             Some(probe) => Duration::from_secs(probe.seconds),
             None => TOOL_TIME,
         };
-        let mut command = std::process::Command::new(&self.executable);
+        let mut command = with_few_variables(&self.executable);
         command.arg(child::SUBCOMMAND).arg(&query.probe);
-        command.args(query.arguments.iter().map(|argument| absolute(self.redactor.reveal(argument))));
-        command.envs(query.environment.iter().map(|(name, value)| (name, self.redactor.reveal(value))));
+        command.args(query.arguments.iter().map(|argument| absolute(self.path(argument))));
+        command.envs(query.environment.iter().map(|(name, value)| (name, self.path(value))));
         self.isolate(command, time, Expected::Answer)
     }
 
@@ -182,7 +188,25 @@ impl Live {
         let home = home.filter(|home| fs::create_dir(home).is_ok()).unwrap_or_else(|| PathBuf::from("/nonexistent"));
         sys::move_into(&mut command, &home);
         command.envs(CACHES.iter().map(|name| (name, &home)));
-        child::isolate(command, self.time.unwrap_or(time).min(self.time_left()), expected)
+        let answer = child::isolate(command, self.time.unwrap_or(time).min(self.time_left()), expected);
+        answer
+            .map_err(|missing| match missing {
+                // Who has too little fails for want of it. That is no word about a driver.
+                Missing::Crashed(_) | Missing::Exited { .. } | Missing::Garbled(_) => {
+                    match sys::scarce().or_else(sys::no_threads) {
+                        Some(limit) => Missing::Unasked(format!("{limit}, with which it {}", failed(&missing))),
+                        None => missing,
+                    }
+                }
+                other => other,
+            })
+            .and_then(|answer| match self.in_turn.then(sys::scarce).flatten() {
+                // Loaders pass over a driver for which there is no room.
+                Some(limit) if lists_nothing(&answer) => {
+                    Err(Missing::Unasked(format!("{limit}, with which it lists nothing")))
+                }
+                _ => Ok(answer),
+            })
     }
 
     fn scratch(&self) -> Option<&Path> {
@@ -196,8 +220,23 @@ impl Live {
         made.as_deref()
     }
 
+    /// The path that a question means: with the names that stand-ins stand for, where nothing stands at the path as it is
+    /// written.
     fn path(&self, path: &str) -> PathBuf {
-        PathBuf::from(self.redactor.reveal(path))
+        let path = self.redactor.reveal(path);
+        if self.redactor.meant(&path).is_empty() {
+            return PathBuf::from(path);
+        }
+        let is_there = |path: &str| fs::symlink_metadata(path).is_ok();
+        let mut found = String::new();
+        for part in path.split_inclusive(['/', '\\']) {
+            let (name, end) = part.split_at(part.trim_end_matches(['/', '\\']).len());
+            let as_written = format!("{found}{name}");
+            let meant = || self.redactor.meant(name).into_iter().map(|meant| format!("{found}{meant}"));
+            let there = if is_there(&as_written) { None } else { meant().find(|path| is_there(path)) };
+            found = there.unwrap_or(as_written) + end;
+        }
+        PathBuf::from(found)
     }
 
     /// The copies of a library that the loader would find, in its order, each with the file behind it.
@@ -229,13 +268,13 @@ impl Host for Live {
         let answer = match question {
             Question::System => Ok(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
             Question::Read(path) => read(&self.path(path)),
-            Question::List(path) => list(&self.path(path)),
+            Question::List(path) => list(&self.path(path), path == "~"),
             Question::Node(path) => node(&self.path(path)),
             Question::Image(path) => {
                 image(&self.path(path)).map(|image| serde_json::to_string(&image).unwrap_or_default())
             }
             Question::Kernels(path) => kernels(&self.path(path)),
-            Question::Library(name) => self.library(&self.redactor.reveal(name)),
+            Question::Library(name) => self.library(&self.path(name).to_string_lossy()),
             Question::Env(name) => variable(name),
             Question::Registry(key) => sys::registry(key),
             Question::Run(command) => self.run(command),
@@ -251,18 +290,42 @@ impl Host for Live {
                 Err(Missing::Exited { code, message: self.redactor.hide(&message) })
             }
             Err(Missing::Garbled(what)) => Err(Missing::Garbled(self.redactor.hide(&what))),
+            Err(Missing::Unasked(why)) => Err(Missing::Unasked(self.redactor.hide(&why))),
             Err(missing) => Err(missing),
         }
+    }
+
+    fn asks_in_turn(&self) -> bool {
+        self.in_turn
     }
 }
 
 /// A path below the working directory, in full: a child has another one. Everything else stays as it is.
-fn absolute(argument: String) -> PathBuf {
-    let path = PathBuf::from(argument);
+fn absolute(path: PathBuf) -> PathBuf {
     let below = path.is_relative() && path.components().count() > 1 && path.exists();
     match below.then(|| std::path::absolute(&path)) {
         Some(Ok(absolute)) => absolute,
         _ => path,
+    }
+}
+
+/// A command that gets none but the variables that drivers read.
+fn with_few_variables(program: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    command.env_clear().envs(inherited::variables());
+    command
+}
+
+/// Whether a child's answer lists no device.
+fn lists_nothing(answer: &str) -> bool {
+    answer == "[]" || answer.contains(r#""devices":[]"#)
+}
+
+/// How a child failed, as the end of a sentence.
+fn failed(missing: &Missing) -> String {
+    match missing {
+        Missing::Garbled(what) => format!("failed: {what}"),
+        other => other.to_string(),
     }
 }
 
@@ -286,13 +349,19 @@ fn open(path: &Path) -> Result<(File, u64), Missing> {
     }
 }
 
-fn read(path: &Path) -> Answer {
+/// The bytes of a regular file that is no larger than this.
+fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Missing> {
     let (file, _) = open(path)?;
     let mut bytes = Vec::new();
-    file.take(TEXT_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| missing(&error))?;
-    if bytes.len() as u64 > TEXT_LIMIT {
-        return Err(Missing::Garbled(format!("larger than {TEXT_LIMIT} bytes")));
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| missing(&error))?;
+    match bytes.len() as u64 > limit {
+        true => Err(Missing::Garbled(format!("larger than {limit} bytes"))),
+        false => Ok(bytes),
     }
+}
+
+fn read(path: &Path) -> Answer {
+    let bytes = bytes(path, TEXT_LIMIT)?;
     let text = String::from_utf8(bytes).map_err(|_| Missing::Garbled("not UTF-8 text".to_owned()))?;
     Ok(match path == Path::new(settings::FILE) {
         true => redact::sections(&text, settings::SECTIONS),
@@ -300,13 +369,15 @@ fn read(path: &Path) -> Answer {
     })
 }
 
-fn list(path: &Path) -> Answer {
+fn list(path: &Path, is_home: bool) -> Answer {
     let entries = fs::read_dir(path).map_err(|error| missing(&error))?;
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     // What else somebody keeps among the packages is nobody's business, and would make recordings long.
     let of_packages = path.file_name().is_some_and(|name| name == "site-packages" || name == "dist-packages");
     names.retain(|name| !of_packages || name.ends_with("-info"));
+    // In the home directory nothing is looked for but what NVIDIA's archives unpack to.
+    names.retain(|name| !is_home || name.to_lowercase().starts_with("tensorrt"));
     names.sort();
     Ok(names.join("\n"))
 }
@@ -337,11 +408,11 @@ fn kernels(path: &Path) -> Answer {
 }
 
 fn variable(name: &str) -> Answer {
-    match (VARIABLES.contains(&name), std::env::var(name)) {
+    match (VARIABLES.contains(&name), std::env::var_os(name)) {
         (false, _) => Err(Missing::Denied),
-        (true, Ok(value)) => Ok(value),
-        (true, Err(std::env::VarError::NotPresent)) => Err(Missing::NotFound),
-        (true, Err(std::env::VarError::NotUnicode(_))) => Err(Missing::Garbled("not UTF-8 text".to_owned())),
+        // What is no text in one folder of a search path spoils that folder alone.
+        (true, Some(value)) => Ok(value.to_string_lossy().into_owned()),
+        (true, None) => Err(Missing::NotFound),
     }
 }
 
@@ -354,7 +425,7 @@ mod tests {
         for (argument, is_absolute) in
             [("src/lib.rs", true), ("compute", false), ("src", false), ("libcuda.so.1", false), ("not/there", false)]
         {
-            let path = absolute(argument.to_owned());
+            let path = absolute(PathBuf::from(argument));
             assert_eq!((path.is_absolute(), path.ends_with(argument)), (is_absolute, true), "{argument}");
         }
     }

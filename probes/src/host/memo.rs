@@ -56,4 +56,8 @@ impl<H: Host> Host for Memo<H> {
         });
         heard.answer.clone()
     }
+
+    fn asks_in_turn(&self) -> bool {
+        self.inner.asks_in_turn()
+    }
 }

@@ -142,7 +142,7 @@ impl Host for Recording {
         }
     }
 
-    fn answers_at_once(&self) -> bool {
+    fn asks_in_turn(&self) -> bool {
         true
     }
 }

@@ -3,10 +3,10 @@
 //! It works at the door: what a probe is told holds no home directory, user name, host name, UUID or serial number of a
 //! GPU, so no output can.
 //! The home directory becomes `~`, which a question may name in turn; other people's home directories and UUIDs become
-//! stand-ins that stay the same within a run.
+//! stand-ins that stay the same within a run, and that a question may name as well.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What must not leave the machine, and what stands for it.
 #[derive(Default)]
@@ -15,6 +15,8 @@ pub struct Redactor {
     /// Whether the machine takes `A` and `a` for the same in names and paths, as Windows does.
     any_case: bool,
     names: Vec<(String, &'static str)>,
+    /// Whose home directories were seen, and what stands for them.
+    others: Mutex<Vec<(String, String)>>,
     uuids: Mutex<HashMap<String, usize>>,
 }
 
@@ -43,19 +45,22 @@ const ORDINARY_NAMES: &[&str] = &[
 ];
 
 impl Redactor {
-    /// A redactor for a machine's home directory, user name and host name; what is unknown is left out.
-    pub fn new(home: Option<String>, user: Option<String>, host: Option<String>) -> Redactor {
+    /// A redactor for a machine's home directory, user names and host name; what is unknown is left out.
+    pub fn new(home: Option<String>, users: Vec<String>, host: Option<String>) -> Redactor {
         let home = home.map(|home| home.trim_end_matches(['/', '\\']).to_owned()).filter(|home| home.len() > 1);
         // A full host name is known by its first part, too.
         let short = host.as_deref().and_then(|host| Some(host.split_once('.')?.0.to_owned()));
-        let names = [(user, "user"), (host, "host"), (short, "host")]
-            .into_iter()
-            .filter_map(|(name, stand_in)| Some((name?, stand_in)))
+        let users = users.into_iter().map(|user| (user, "user"));
+        let mut names: Vec<(String, &str)> = users
+            .chain([host, short].into_iter().flatten().map(|host| (host, "host")))
             .filter(|(name, _)| name.len() >= SHORTEST_NAME)
             .filter(|(name, _)| !ORDINARY_NAMES.contains(&name.to_lowercase().as_str()))
             .collect();
+        // The longest first: one name may begin with another.
+        names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+        names.dedup();
         let any_case = home.as_ref().is_some_and(|home| home.contains('\\'));
-        Redactor { home, any_case, names, uuids: Mutex::default() }
+        Redactor { home, any_case, names, others: Mutex::default(), uuids: Mutex::default() }
     }
 
     /// The text without names.
@@ -65,18 +70,18 @@ impl Redactor {
             None => text.to_owned(),
         };
         for parent in ["/home/", "/Users/"] {
-            text = hide_below(&text, parent, false);
+            text = self.hide_below(&text, parent, false);
         }
         // To compare in any case takes its time, and most texts have no such path. The last one is how JSON writes it.
         if text.contains('\\') {
             for parent in [r":\Users\", r":\\Users\\"] {
-                text = hide_below(&text, parent, true);
+                text = self.hide_below(&text, parent, true);
             }
         }
         for (name, stand_in) in &self.names {
             text = self.replace_whole(&text, name, stand_in, char::is_alphanumeric);
         }
-        self.hide_uuids(hide_serials(hide_builder(text)))
+        self.hide_uuids(hide_serials(hide_logins(hide_builder(text))))
     }
 
     /// The path that a question means: `~` spelled out.
@@ -85,6 +90,59 @@ impl Redactor {
             (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with(['/', '\\']) => format!("{home}{rest}"),
             _ => path.to_owned(),
         }
+    }
+
+    /// The names that a part of a path may mean, where it holds what stands for a name.
+    pub fn meant(&self, part: &str) -> Vec<String> {
+        let others = self.others();
+        let names = self.names.iter().map(|(name, stand_in)| (name, *stand_in));
+        names
+            .chain(others.iter().map(|(name, stand_in)| (name, stand_in.as_str())))
+            .filter(|(_, stand_in)| part.contains(stand_in))
+            .map(|(name, stand_in)| self.replace_whole(part, stand_in, name, char::is_alphanumeric))
+            .filter(|meant| meant != part)
+            .collect()
+    }
+
+    fn others(&self) -> MutexGuard<'_, Vec<(String, String)>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What stands for somebody whose home directory has this name.
+    fn stand_in(&self, name: &str) -> String {
+        let same = |known: &str| known == name || (self.any_case && known.eq_ignore_ascii_case(name));
+        if let Some((_, stand_in)) = self.names.iter().find(|(known, _)| same(known)) {
+            return (*stand_in).to_owned();
+        }
+        let mut others = self.others();
+        if let Some((_, stand_in)) = others.iter().find(|(known, stand_in)| same(known) || stand_in == name) {
+            return stand_in.clone();
+        }
+        let stand_in = if others.is_empty() { "user".to_owned() } else { format!("user{}", others.len() + 1) };
+        others.push((name.to_owned(), stand_in.clone()));
+        stand_in
+    }
+
+    /// Replaces the folder name that follows a parent of home directories. A name with spaces in it ends at the next
+    /// separator; in running text, where none follows, at the first space.
+    fn hide_below(&self, text: &str, parent: &str, any_case: bool) -> String {
+        let mut hidden = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = find(rest, parent, any_case) {
+            let end = at + parent.len();
+            hidden.push_str(rest.get(..end).unwrap_or_default());
+            rest = rest.get(end..).unwrap_or_default();
+            let stop = rest.find(['/', '\\', ':', ';', '"', '\'', '\n', ',']).unwrap_or(rest.len());
+            let name = match rest.get(stop..).is_some_and(|behind| behind.starts_with(['/', '\\'])) {
+                true => stop,
+                false => rest.get(..stop).and_then(|name| name.find(' ')).unwrap_or(stop),
+            };
+            if let Some(name) = rest.get(..name).filter(|name| !name.is_empty()) {
+                hidden.push_str(&self.stand_in(name));
+            }
+            rest = rest.get(name..).unwrap_or_default();
+        }
+        hidden + rest
     }
 
     /// Replaces a name where it does not continue on either side.
@@ -191,6 +249,23 @@ fn hide_serials(text: String) -> String {
     text
 }
 
+/// Replaces who logs in, and with which password or token, in addresses as `https://token@host/`.
+fn hide_logins(text: String) -> String {
+    const BEHIND: &str = "://";
+    let mut text = text;
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(BEHIND)) {
+        from += at + BEHIND.len();
+        let rest = text.get(from..).unwrap_or_default();
+        let end =
+            rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '<' | '>')).unwrap_or(rest.len());
+        if let Some(login) = rest.get(..end).and_then(|place| place.rfind('@')) {
+            text.replace_range(from..from + login, "login");
+        }
+    }
+    text
+}
+
 /// Replaces who built the kernel, and where, in what it tells of its version: people build their own.
 fn hide_builder(text: String) -> String {
     let builder = || {
@@ -213,39 +288,16 @@ fn find(text: &str, wanted: &str, any_case: bool) -> Option<usize> {
     begins.find(is_here)
 }
 
-/// Replaces the folder name that follows a parent of home directories. A name with spaces in it ends at the next
-/// separator; in running text, where none follows, at the first space.
-fn hide_below(text: &str, parent: &str, any_case: bool) -> String {
-    let mut hidden = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = find(rest, parent, any_case) {
-        let end = at + parent.len();
-        hidden.push_str(rest.get(..end).unwrap_or_default());
-        rest = rest.get(end..).unwrap_or_default();
-        let stop = rest.find(['/', '\\', ':', ';', '"', '\'', '\n', ',']).unwrap_or(rest.len());
-        let name = match rest.get(stop..).is_some_and(|behind| behind.starts_with(['/', '\\'])) {
-            true => stop,
-            false => rest.get(..stop).and_then(|name| name.find(' ')).unwrap_or(stop),
-        };
-        if name > 0 {
-            hidden.push_str("user");
-        }
-        rest = rest.get(name..).unwrap_or_default();
-    }
-    hidden + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn redactor() -> Redactor {
-        Redactor::new(Some("/home/miriam".into()), Some("miriam".into()), Some("workstation7".into()))
+        Redactor::new(Some("/home/miriam".into()), vec!["miriam".into()], Some("workstation7".into()))
     }
 
     #[test]
     fn hides_home_user_host_and_uuids() {
-        let redactor = redactor();
         for (text, hidden) in [
             ("/home/miriam/.venv:/usr/bin", "~/.venv:/usr/bin"),
             ("/home/miriam", "~"),
@@ -269,15 +321,20 @@ mod tests {
             ("Linux version 6.1.0 (jane@buildbox) (gcc) #1", "Linux version 6.1.0 (user@host) (gcc) #1"),
             ("Linux version 6.1.0 (gcc 12) #1", "Linux version 6.1.0 (gcc 12) #1"),
             ("plain", "plain"),
+            (
+                "from https://jane:hunter2@host.org/x and https://a.org/@b",
+                "from https://login@host.org/x and https://a.org/@b",
+            ),
+            ("/home/jane/x:/home/john/x:/home/jane/y", "/home/user/x:/home/user2/x:/home/user/y"),
         ] {
-            assert_eq!(redactor.hide(text), hidden);
+            assert_eq!(redactor().hide(text), hidden);
         }
     }
 
     #[test]
     fn windows_spells_names_in_any_case() {
         let redactor =
-            Redactor::new(Some(r"C:\Users\Miriam".into()), Some("Miriam".into()), Some("WORKSTATION7".into()));
+            Redactor::new(Some(r"C:\Users\Miriam".into()), vec!["Miriam".into()], Some("WORKSTATION7".into()));
         for (text, hidden) in [
             (r"c:\users\miriam\venv;C:\Users\Miriam", r"~\venv;~"),
             (r"D:\USERS\jane\x", r"D:\USERS\user\x"),
@@ -290,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_full_host_name_is_hidden_in_both_forms() {
-        let redactor = Redactor::new(None, None, Some("node0042.cluster.example.org".into()));
+        let redactor = Redactor::new(None, Vec::new(), Some("node0042.cluster.example.org".into()));
         assert_eq!(redactor.hide("/scratch/node0042/x of node0042.cluster.example.org"), "/scratch/host/x of host");
     }
 
@@ -316,8 +373,20 @@ mod tests {
     }
 
     #[test]
+    fn a_question_may_name_what_stands_for_a_name() {
+        let redactor = redactor();
+        assert_eq!(
+            redactor.hide("/data/miriam/x /home/jane/y /home/john/z"),
+            "/data/user/x /home/user/y /home/user2/z"
+        );
+        assert_eq!(redactor.meant("user"), ["miriam", "jane"]);
+        assert_eq!(redactor.meant("of-user2"), ["of-john"]);
+        assert_eq!(redactor.meant("users"), [""; 0]);
+    }
+
+    #[test]
     fn ordinary_names_are_left_alone() {
-        let redactor = Redactor::new(Some("/".into()), Some("nvidia".into()), Some("box".into()));
+        let redactor = Redactor::new(Some("/".into()), vec!["nvidia".into()], Some("box".into()));
         assert_eq!(redactor.hide("nvidia box /etc"), "nvidia box /etc");
     }
 }

@@ -31,8 +31,8 @@ impl<'a, H: Deref<Target = dyn Host + 'a> + Send + Sync> Host for Shared<H> {
         self.host.ask(question)
     }
 
-    fn answers_at_once(&self) -> bool {
-        self.host.answers_at_once()
+    fn asks_in_turn(&self) -> bool {
+        self.host.asks_in_turn()
     }
 
     fn notes(&self) -> Option<&Notes> {

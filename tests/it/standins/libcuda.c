@@ -1,9 +1,9 @@
-/* A CUDA driver library that tells on whoever initialises it: it leaves a file where TOUCHED says. */
+/* A CUDA driver library that tells on whoever initialises it: it leaves a file where ACCELPROBE_TOUCHED says. */
 #include <stdio.h>
 #include <stdlib.h>
 
 static void told(void) {
-    const char *path = getenv("TOUCHED");
+    const char *path = getenv("ACCELPROBE_TOUCHED");
     FILE *file = path ? fopen(path, "w") : 0;
     if (file)
         fclose(file);

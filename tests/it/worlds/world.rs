@@ -4,6 +4,7 @@
 //! has installed shows. The kernel's own files are bound over inside the namespace and vanish with it. It needs `unshare`,
 //! `mount`, `chroot` and `ldconfig`, and either root or user namespaces.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -27,8 +28,23 @@ if [ -d "$top/formats" ]; then mount --bind "$top/formats" "$top/root/proc/sys/f
 for node in null zero random urandom; do mount --bind "/dev/$node" "$top/root/dev/$node"; done
 if [ -e "$top/root/dev/dxg" ]; then mount --bind /dev/null "$top/root/dev/dxg"; fi
 if [ ! -e "$top/no-cache" ]; then PATH=$PATH:/usr/sbin:/sbin ldconfig -r "$top/root" 2>/dev/null; fi
-exec chroot "$top/root" /usr/bin/env -i "$@"
+cd /
+eval "$STEPS"
+exec $UNDER chroot $USERSPEC "$top/root" /usr/bin/env -i "$@"
 "#;
+
+/// What is done to a world when it is entered, and how. Everything vanishes with the run.
+#[derive(Clone, Default)]
+pub struct Entry {
+    /// Lines for the shell, with the world's root in `$top/root`.
+    pub steps: String,
+    /// A command that starts the others, in words.
+    pub under: String,
+    /// Whether to enter as an ordinary user.
+    pub as_user: bool,
+    /// More variables, in the place of those that every world has.
+    pub variables: Option<Vec<OsString>>,
+}
 
 impl World {
     /// A Linux with this kernel and nothing installed; nothing where this machine cannot have such a thing.
@@ -109,6 +125,11 @@ impl World {
         self.folder.write("formats/status", "enabled\n");
     }
 
+    /// Leaves the loader with the list of libraries that it has by now.
+    pub fn keep_loader_cache(&self) {
+        self.folder.write("no-cache", "");
+    }
+
     /// Leaves the loader without its list of libraries.
     pub fn without_loader_cache(&self) {
         _ = std::fs::remove_file(self.inside("/etc/ld.so.cache"));
@@ -117,10 +138,20 @@ impl World {
 
     /// The program, run in this world.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.entered(&Entry::default(), arguments)
+    }
+
+    /// The program, run in this world as it is made on entering.
+    pub fn entered(&self, entry: &Entry, arguments: &[&str]) -> Command {
         let way = way().unwrap_or_default();
         let mut command = Command::new("unshare");
-        command.args(way).args(["--propagation", "private", "sh", "-euc", ENTER, "world"]).arg(&self.folder.0);
-        command.args(["HOME=/root", "PATH=/usr/bin:/bin"]);
+        command.env("STEPS", &entry.steps).env("UNDER", &entry.under);
+        command.env("USERSPEC", if entry.as_user { "--userspec=54321:54321" } else { "" });
+        command.args(way).args(["--uts", "--propagation", "private", "sh", "-euc", ENTER, "world"]).arg(&self.folder.0);
+        match &entry.variables {
+            None => command.args(["HOME=/root", "PATH=/usr/bin:/bin"]),
+            Some(instead) => command.args(instead),
+        };
         command.args(self.variables.iter().map(|(name, value)| format!("{name}={value}")));
         command.arg("/accelprobe").args(arguments).stdin(Stdio::null());
         command

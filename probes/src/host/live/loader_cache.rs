@@ -4,7 +4,10 @@
 //! older format. All numbers are in the machine's byte order.
 
 use std::collections::HashMap;
+use std::path::Path;
 
+/// The largest cache that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
 const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
 /// Magic, number of entries, length of the texts, flags, padding, extension offset, three unused words.
 const HEADER: usize = 48;
@@ -18,7 +21,8 @@ pub struct LoaderCache(HashMap<String, Vec<String>>);
 impl LoaderCache {
     /// The cache of this machine; empty where there is none, as on systems with another C library.
     pub fn load() -> LoaderCache {
-        std::fs::read("/etc/ld.so.cache").ok().and_then(|bytes| LoaderCache::parse(&bytes)).unwrap_or_default()
+        let bytes = super::bytes(Path::new("/etc/ld.so.cache"), LIMIT).ok();
+        bytes.and_then(|bytes| LoaderCache::parse(&bytes)).unwrap_or_default()
     }
 
     /// The paths that the cache gives for a name.

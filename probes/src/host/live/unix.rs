@@ -1,24 +1,42 @@
 //! The live host on Unix.
 
 use std::ffi::{CStr, CString};
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub(super) use super::limits::{no_threads, scarce};
 pub(super) use super::loader_cache::LoaderCache;
 use crate::host::{Answer, Missing};
 
-/// The home directory by `HOME`.
+/// The home directory by `HOME`, or where that is not set, by the list of users.
 pub(super) fn home() -> Option<String> {
-    std::env::var("HOME").ok()
+    let told = std::env::var_os("HOME").map(|home| home.to_string_lossy().into_owned());
+    told.filter(|home| !home.is_empty()).or_else(|| listed().map(|(_, home)| home))
 }
 
-/// The user's name as the login left it in the environment; under sudo that of the person who called it.
-pub(super) fn user() -> Option<String> {
-    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok())
+/// The user's names: as the login left them in the environment, under sudo that of the person who called it as well, and
+/// by the list of users.
+pub(super) fn users() -> Vec<String> {
+    let told = ["SUDO_USER", "USER", "LOGNAME"].iter().filter_map(std::env::var_os);
+    told.map(|name| name.to_string_lossy().into_owned()).chain(listed().map(|(name, _)| name)).collect()
+}
+
+/// Name and home directory of this process's user, as far as a file tells.
+fn listed() -> Option<(String, String)> {
+    // SAFETY: geteuid(2) takes nothing and cannot fail.
+    let number = unsafe { libc::geteuid() }.to_string();
+    let users = super::bytes(Path::new("/etc/passwd"), super::TEXT_LIMIT).ok()?;
+    String::from_utf8_lossy(&users).lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        let is_it = fields.nth(1) == Some(number.as_str());
+        let home = fields.nth(2)?.to_owned();
+        is_it.then_some((name, home))
+    })
 }
 
 /// The machine's name.
@@ -69,8 +87,8 @@ pub(super) fn group(metadata: &Metadata) -> Option<String> {
         return None;
     }
     let number = metadata.gid().to_string();
-    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-    let name = groups.lines().find_map(|line| {
+    let groups = super::bytes(Path::new("/etc/group"), super::TEXT_LIMIT).unwrap_or_default();
+    let name = String::from_utf8_lossy(&groups).lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next().filter(|name| !name.is_empty() && !name.contains(' '))?;
         (fields.nth(1) == Some(number.as_str())).then(|| name.to_owned())
@@ -111,8 +129,8 @@ pub(super) fn library_candidates(name: &str, cache: &LoaderCache) -> Vec<PathBuf
         false => ("LD_LIBRARY_PATH", LINUX_FOLDERS),
     };
     let listed = std::env::var_os(variable).unwrap_or_default();
-    let first =
-        std::env::split_paths(&listed).filter(|folder| !folder.as_os_str().is_empty()).map(|folder| folder.join(name));
+    // Nothing is ever taken from the working directory or from below it.
+    let first = std::env::split_paths(&listed).filter(|folder| folder.is_absolute()).map(|folder| folder.join(name));
     let cached = cache.paths(name).iter().map(PathBuf::from);
     let last = folders.iter().map(|folder| Path::new(folder).join(name));
     first.chain(cached).chain(last).collect()
@@ -139,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_group_of_a_node_is_told_and_that_of_a_file_is_not() {
-        let group = |path: &str| group(&fs::metadata(path).unwrap());
+        let group = |path: &str| group(&std::fs::metadata(path).unwrap());
         assert!(group("/dev/null").is_some());
         assert_eq!(group("/proc/self/status"), None);
     }

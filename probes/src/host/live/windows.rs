@@ -25,12 +25,12 @@ impl LoaderCache {
 
 /// The home directory of the user.
 pub(super) fn home() -> Option<String> {
-    std::env::var("USERPROFILE").ok()
+    std::env::var_os("USERPROFILE").map(|home| home.to_string_lossy().into_owned())
 }
 
 /// The user's name.
-pub(super) fn user() -> Option<String> {
-    std::env::var("USERNAME").ok()
+pub(super) fn users() -> Vec<String> {
+    std::env::var("USERNAME").into_iter().collect()
 }
 
 /// The machine's name.
@@ -67,6 +67,16 @@ pub(super) fn access(path: &Path) -> &'static str {
 
 /// There are no groups that open device nodes here.
 pub(super) fn group(_metadata: &Metadata) -> Option<String> {
+    None
+}
+
+/// Nothing: what limits a job is not asked for.
+pub(super) fn scarce() -> Option<String> {
+    None
+}
+
+/// Nothing: see above.
+pub(super) fn no_threads() -> Option<String> {
     None
 }
 
