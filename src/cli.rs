@@ -126,8 +126,8 @@ impl Output {
 /// What to look at.
 #[derive(Debug, Default, Args)]
 pub struct Source {
-    /// Judge a recording, a machine description or a diagnosis in JSON instead of this machine; `-` is standard input. `doctor`
-    /// puts two beside each other where one is of native Windows and the other of WSL2
+    /// Judge a recording, a machine description, a diagnosis in JSON or what somebody pasted of collect_env, nvidia-smi and the
+    /// like instead of this machine; `-` is standard input. `doctor` puts two beside each other where one is of native Windows and the other of WSL2
     #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,
     /// What if: replace a fact, as in `environment=wsl2`, `gpu=NVIDIA GeForce RTX 4090` or `packages.torch=2.6.0+cu126`

@@ -44,8 +44,20 @@ pub struct Diagnosis {
     /// Native Windows beside WSL2, where the machine is one of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sides: Option<Sides>,
+    /// What was understood of a text that somebody pasted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
     /// The facts.
     pub report: Report,
+}
+
+/// What was understood of a text that somebody pasted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Reading {
+    /// Lines that are not empty.
+    pub lines: usize,
+    /// The first and the last line of each part that was not understood.
+    pub unread: Vec<(usize, usize)>,
 }
 
 /// The program.

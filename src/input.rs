@@ -8,6 +8,7 @@ mod implied;
 mod libraries;
 mod names;
 mod outdated;
+mod pasted;
 mod problems;
 mod schema;
 mod set;
@@ -22,6 +23,7 @@ use accelprobe_probes::host::recording::Recording;
 use toml::de::DeTable;
 
 pub use description::Description;
+use description::MOST_GPUS;
 use problems::Problems;
 pub use schema::schema;
 pub use set::ORIGIN as SET;
@@ -68,30 +70,36 @@ pub fn parse(text: &str, name: &str) -> Result<Input, String> {
     if top(body).any(|word| matches!(word, "format" | "system")) {
         return recording();
     }
+    // What is shown of a diagnosis holds no folder of this machine.
+    let short = Path::new(name).file_name().map_or_else(|| name.into(), |file| file.to_string_lossy());
+    let pasted = || {
+        let described = pasted::read(body, &short).map(|read| Input::Description(Box::new(read)));
+        described.ok_or_else(|| named(EXPECTED.to_owned()))
+    };
     let table = match DeTable::parse(body) {
         Ok(table) => table,
         Err(error) => {
+            // A file that says nothing that we know is no faulty description, but something else.
+            if !top(body).any(description::is_word) && !body.contains("[[gpu]]") {
+                return pasted();
+            }
             let mut problems = Problems::new(body, name);
             problems.add(error.span().unwrap_or_default(), error.message());
-            // A file that says nothing that we know is no faulty description, but something else.
-            let known = top(body).any(description::is_word) || body.contains("[[gpu]]");
-            return Err(if known { problems.none().err().unwrap_or_default() } else { named(EXPECTED.to_owned()) });
+            return Err(problems.none().err().unwrap_or_default());
         }
     };
     let has = |word: &str| table.get_ref().keys().any(|key| key.get_ref() == word);
     match () {
         () if has("format") || has("system") => recording(),
         () if description::is_one(table.get_ref()) => {
-            // What is shown of a diagnosis holds no folder of this machine.
-            let short = Path::new(name).file_name().map_or_else(|| name.into(), |file| file.to_string_lossy());
             description::read(&table, body, name, &short).map(|read| Input::Description(Box::new(read)))
         }
-        () => Err(named(EXPECTED.to_owned())),
+        () => pasted(),
     }
 }
 
-const EXPECTED: &str = "expected a recording (TOML with `format = 1`), a diagnosis in JSON, or a machine description (TOML with \
-                        `environment = \"linux\"` or the like)";
+const EXPECTED: &str = "expected a recording (TOML with `format = 1`), a diagnosis in JSON, a machine description (TOML with \
+                        `environment = \"linux\"` or the like), or what a program such as nvidia-smi or collect_env printed";
 
 /// The words before `=` at the top of a text in TOML, before its first section, as far as they are plain to see.
 fn top(text: &str) -> impl Iterator<Item = &str> {

@@ -120,6 +120,7 @@ pub fn judge(report: Report, matrix: &Matrix, asked: &Asked) -> Result<Diagnosis
         projects: of_project.files,
         requirements,
         sides: None,
+        reading: None,
         report,
     })
 }

@@ -90,8 +90,10 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
         requirements: specs(&options.require, "--require")?,
     };
     let (subject, other) = Subject::all(&options.source)?;
+    let mut reading = None;
     if let Subject::Read(Input::Description(description)) = &subject {
         asked.wants.splice(0..0, description.wants.iter().cloned());
+        reading.clone_from(&description.reading);
     }
     // The matrix is read while the drivers are asked.
     let folder = options.matrix.clone();
@@ -108,6 +110,7 @@ fn doctor(options: &Doctor) -> Result<u8, String> {
     };
     let judge = |report| judge::judge(report, &matrix, &asked).map_err(|mistake| mistake.to_string());
     let mut diagnosis = judge(report)?;
+    diagnosis.reading = reading;
     diagnosis.sides = match other.map(judge).transpose()? {
         Some(other) => Some(sides::of_two(&diagnosis, other, &matrix)?),
         None => sides::of_one(&diagnosis, &matrix),

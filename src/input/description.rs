@@ -14,10 +14,11 @@ use super::libraries::{self, Library};
 use super::problems::Problems;
 use super::value::{self, ABSENT, Given, described, given};
 use super::{ACTIVE, names};
+use crate::diagnosis::Reading;
 use crate::spec::Spec;
 
 /// As many GPUs may one machine have: the largest have a few dozen.
-const MOST_GPUS: usize = 256;
+pub(super) const MOST_GPUS: usize = 256;
 /// As many words may stand in one section, packages among them.
 const MOST_WORDS: usize = 4_000;
 
@@ -30,9 +31,16 @@ pub struct Description {
     complete: Option<String>,
     /// What is to be used on it.
     pub wants: Vec<Spec>,
+    /// How much of a text was understood, where it is one that somebody pasted.
+    pub reading: Option<Reading>,
 }
 
 impl Description {
+    /// A machine of which these facts are told in a pasted text.
+    pub(super) fn pasted(facts: Vec<Fact>, reading: Reading) -> Description {
+        Description { facts, reading: Some(reading), ..Description::default() }
+    }
+
     /// What was said, and where it is said that what is not listed is absent.
     pub fn into_facts(self) -> (Vec<Fact>, Option<String>) {
         (self.facts, self.complete)

@@ -4,7 +4,7 @@ use accelprobe_probes::ladder::{Rung, State};
 
 use super::sides::sides;
 use super::{Block, Span, Tone, View};
-use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, ProjectFile, Recommendation, System, Wsl};
+use crate::diagnosis::{Citation, Diagnosis, Finding, Outcome, ProjectFile, Reading, Recommendation, System, Wsl};
 use crate::judge::vendor_title;
 use crate::matrix::{Edition, Severity};
 
@@ -54,6 +54,25 @@ pub(super) fn host(view: &mut View, diagnosis: &Diagnosis) {
         if !parts.is_empty() {
             view.text(2, parts.join(", "));
         }
+    }
+    if let Some(reading) = &diagnosis.reading {
+        view.text(2, understood(reading));
+    }
+}
+
+/// What was understood of a pasted text: `Of 60 lines 12 are not understood: 3 to 9, 11, 40 to 43`.
+fn understood(reading: &Reading) -> String {
+    const MOST: usize = 12;
+    let unread: usize = reading.unread.iter().map(|(first, last)| last - first + 1).sum();
+    let part = |(first, last): &(usize, usize)| match first == last {
+        true => first.to_string(),
+        false => format!("{first} to {last}"),
+    };
+    let parts: Vec<String> = reading.unread.iter().take(MOST).map(part).collect();
+    let more = if reading.unread.len() > MOST { ", …" } else { "" };
+    match unread {
+        0 => format!("all of its {} lines are understood", reading.lines),
+        _ => format!("of {} lines {unread} are not understood: {}{more}", reading.lines, parts.join(", ")),
     }
 }
 

@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "recording", run: recording },
     Target { name: "diagnosis", run: diagnosis },
     Target { name: "description", run: description },
+    Target { name: "pasted", run: pasted },
     Target { name: "settings", run: settings },
     Target { name: "project", run: a_project },
     Target { name: "matrix", run: a_matrix },
@@ -104,6 +105,13 @@ fn diagnosis(bytes: &[u8]) {
 /// What a person wrote of a machine.
 fn description(bytes: &[u8]) {
     read(&text(bytes));
+}
+
+/// What somebody pasted. Where a text is none, a first line that is one makes it so.
+fn pasted(bytes: &[u8]) {
+    let text = text(bytes);
+    read(&text);
+    read(&format!("Collecting environment information...\nPyTorch version: 2.6.0\n{text}\n"));
 }
 
 /// What-ifs on a recorded machine: its number, then `--set`, `--want` and `--require`, one a line.

@@ -29,6 +29,7 @@ mod live;
 mod matrix;
 mod mutation;
 mod nvidia_edges;
+mod pasted;
 mod project;
 mod python;
 mod python_scale;
