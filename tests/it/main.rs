@@ -16,6 +16,7 @@ mod cli;
 mod descriptions;
 mod devices;
 mod explain;
+mod faults;
 mod generated;
 mod golden;
 mod golden_live;

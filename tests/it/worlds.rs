@@ -5,7 +5,7 @@
 #![cfg(all(feature = "native", target_os = "linux"))]
 
 mod windows_file;
-mod world;
+pub mod world;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
