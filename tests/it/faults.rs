@@ -46,7 +46,11 @@ fn the_corpus_is_written_where_it_is_asked_for() {
     let Some(folder) = std::env::var_os("ACCELPROBE_FAULT_CORPUS").map(PathBuf::from) else { return };
     let Some(corpus) = whole(&folder) else { return };
     let line = |case: &Case| {
-        let variables = corpus::shown(&[case], &folder).into_iter().map(|(name, value)| format!("\t{name}={value}"));
+        let shown = match single::of(case.api) {
+            Some(_) => single::shown(&single::folder_of(&corpus, case)),
+            None => corpus::shown(&[case], &folder),
+        };
+        let variables = shown.into_iter().map(|(name, value)| format!("\t{name}={value}"));
         format!("{}{}\n", case.id, variables.collect::<String>())
     };
     let list: String = corpus.cases.iter().map(line).collect();

@@ -25,7 +25,13 @@ pub(super) fn answer(query: &Query) -> Answer {
     let cuda = library.sys_cuda_driver_version().ok().map(|version| (version / 1000, version % 1000 / 10));
     let count = library.device_count().map_err(missing)?;
     let count = counted("nvmlDeviceGetCount", count)?.unsigned_abs();
-    let devices = (0..count).filter_map(|index| library.device_by_index(index).ok()).map(|device| tell(&device));
+    let (handles, refused): (Vec<_>, Vec<_>) =
+        (0..count).map(|index| library.device_by_index(index)).partition(Result::is_ok);
+    // What it counts and gives none of is lost, or closed to this user. One of several may be.
+    if let (true, Some(Err(error))) = (handles.is_empty(), refused.into_iter().next()) {
+        return Err(missing(error));
+    }
+    let devices = handles.iter().flatten().map(tell);
     let nvml = Nvml { driver: library.sys_driver_version().ok(), cuda, devices: devices.collect() };
     Ok(serde_json::to_string(&nvml).unwrap_or_default())
 }

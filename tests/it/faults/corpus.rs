@@ -23,6 +23,8 @@ pub enum Expected {
     TimedOut,
     /// Nothing: there is no driver.
     Nothing,
+    /// It was not started.
+    NotStarted,
     /// A call gave this code.
     Code(i64),
     /// It cannot be used; the reason holds these words.

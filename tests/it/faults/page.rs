@@ -11,6 +11,7 @@ fn peers(api: &str) -> &'static [&'static str] {
     match api {
         "vulkan" => &["vulkaninfo", "fastfetch"],
         "opencl" => &["clinfo", "fastfetch"],
+        "nvml" | "nvidia-smi" | "nvcc" => &["env-doctor"],
         _ => &[],
     }
 }
@@ -21,9 +22,12 @@ const APIS: &[(&str, &str)] = &[
     ("nvml", "NVML (libnvidia-ml)"),
     ("libcuda", "CUDA's driver library (libcuda)"),
     ("nvidia-smi", "nvidia-smi"),
+    ("nvcc", "nvcc"),
     ("hip", "HIP (libamdhip64)"),
     ("hsa", "HSA (libhsa-runtime64)"),
     ("onnxruntime", "ONNX Runtime (libonnxruntime)"),
+    ("rocminfo", "rocminfo"),
+    ("wsl.exe", "wsl.exe, outside of Windows"),
 ];
 
 /// What other programs made of the corpus, as tests/tools/fault-peers measured it.
@@ -65,7 +69,9 @@ pub fn check(cases: &[Case], outcomes: &BTreeMap<String, String>) {
          doctor over each and write this page. In every run standard output held the diagnosis and nothing else, the exit code was \
          as promised, every other driver and system was told as without the fault, and no process and no file was left.\n\n\
          In the columns of other programs \"right\" means that the healthy driver is told, and that nothing of the faulty one's noise \
-         is in the output. fastfetch tells no driver that runs on a processor; there it means that its JSON has its parts.\n",
+         is in the output. fastfetch tells no driver that runs on a processor; there it means that its JSON has its parts. For \
+         env-doctor it means that it finds the NVIDIA driver, or with nvcc CUDA: by any way that it has, because NVML, nvidia-smi \
+         and the others are healthy but for one.\n",
         cases.len()
     );
     for head in &measured.head {
@@ -83,9 +89,12 @@ pub fn check(cases: &[Case], outcomes: &BTreeMap<String, String>) {
     generated::check(&root().join("docs/FAULTS.md"), &page);
 }
 
+/// A fault, and how it ends with the doctor and with the others.
+type Row<'a> = (&'a str, Vec<&'a str>);
+
 /// A row for each fault and outcome; what ends alike stands together.
 fn rows(api: &str, cases: &[Case], outcomes: &BTreeMap<String, String>, measured: &Measured) -> Vec<String> {
-    let mut rows: Vec<((&str, Vec<&str>), Vec<&str>)> = Vec::new();
+    let mut rows: Vec<(Row<'_>, Vec<&str>)> = Vec::new();
     for case in cases.iter().filter(|case| case.api == api) {
         let theirs = peers(api).iter().map(|peer| &measured.outcomes[&(case.id.clone(), (*peer).to_owned())]);
         let ends = std::iter::once(&outcomes[&case.id]).chain(theirs).map(String::as_str).collect();
@@ -95,7 +104,7 @@ fn rows(api: &str, cases: &[Case], outcomes: &BTreeMap<String, String>, measured
             None => rows.push((key, vec![&case.variant])),
         }
     }
-    let text = |((fault, ends), variants): ((&str, Vec<&str>), Vec<&str>)| {
+    let text = |((fault, ends), variants): (Row<'_>, Vec<&str>)| {
         let cells: String = ends.iter().map(|end| format!(" {} |", end.replace('|', "\\|"))).collect();
         format!("| {fault} | {} |{cells}\n", listed(&variants))
     };

@@ -21,6 +21,8 @@ pub struct Single {
     /// Where programs find it, below a folder of the search paths.
     place: &'static str,
     source: &'static str,
+    /// What a tool answers.
+    says: &'static str,
     /// Which stand next to it, and are healthy.
     beside: &'static [&'static str],
     /// The device nodes of the machine, and what is loaded into its kernel.
@@ -38,6 +40,7 @@ pub const SINGLES: &[Single] = &[
         origin: "native nvidia-driver",
         place: "libnvidia-ml.so.1",
         source: "fault_nvml.c",
+        says: "",
         beside: &["libcuda", "nvidia-smi"],
         nodes: "nvidiactl",
         module: "nvidia",
@@ -50,6 +53,7 @@ pub const SINGLES: &[Single] = &[
         origin: "native cuda",
         place: "libcuda.so.1",
         source: "fault_cuda.c",
+        says: "",
         beside: &["nvml", "nvidia-smi"],
         nodes: "nvidiactl",
         module: "nvidia",
@@ -62,10 +66,50 @@ pub const SINGLES: &[Single] = &[
         origin: "run ",
         place: "bin/nvidia-smi",
         source: "fault_tool.c",
+        says: "551.61",
         beside: &["nvml", "libcuda"],
         nodes: "nvidiactl",
         module: "nvidia",
         calls: ["exit code", ""],
+    },
+    Single {
+        api: "nvcc",
+        system: "cuda",
+        key: "nvcc",
+        origin: "run ",
+        place: "bin/nvcc",
+        source: "fault_tool.c",
+        says: "Cuda compilation tools, release 12.4, V12.4.131",
+        beside: &["nvml", "libcuda", "nvidia-smi"],
+        nodes: "nvidiactl",
+        module: "nvidia",
+        calls: ["exit code", ""],
+    },
+    Single {
+        api: "rocminfo",
+        system: "rocm",
+        key: NEVER_STARTED,
+        origin: "",
+        place: "bin/rocminfo",
+        source: "fault_tool.c",
+        says: "",
+        beside: &["hip", "hsa"],
+        nodes: "kfd",
+        module: "amdgpu",
+        calls: ["", ""],
+    },
+    Single {
+        api: "wsl.exe",
+        system: "cuda",
+        key: NEVER_STARTED,
+        origin: "",
+        place: "bin/wsl.exe",
+        source: "fault_tool.c",
+        says: "",
+        beside: &[],
+        nodes: "dxg",
+        module: "",
+        calls: ["", ""],
     },
     Single {
         api: "hip",
@@ -74,6 +118,7 @@ pub const SINGLES: &[Single] = &[
         origin: "native rocm hip",
         place: "libamdhip64.so.7",
         source: "fault_rocm.c",
+        says: "",
         beside: &["hsa"],
         nodes: "kfd",
         module: "amdgpu",
@@ -86,6 +131,7 @@ pub const SINGLES: &[Single] = &[
         origin: "native rocm hsa",
         place: "libhsa-runtime64.so.1",
         source: "fault_rocm.c",
+        says: "",
         beside: &["hip"],
         nodes: "kfd",
         module: "amdgpu",
@@ -98,12 +144,16 @@ pub const SINGLES: &[Single] = &[
         origin: "native onnxruntime",
         place: "libonnxruntime.so.1",
         source: "fault_onnxruntime.c",
+        says: "",
         beside: &[],
         nodes: "",
         module: "",
         calls: ["", "code of `GetAvailableProviders`"],
     },
 ];
+
+/// Stands for the fact of a tool that nobody starts.
+pub const NEVER_STARTED: &str = "";
 
 /// The one of an API.
 pub fn of(api: &str) -> Option<&'static Single> {
@@ -117,7 +167,7 @@ pub fn all(corpus: &mut Corpus) -> bool {
     }
     for single in SINGLES {
         match single.source {
-            "fault_tool.c" => corpus.build_tool(single.api, "551.61"),
+            "fault_tool.c" => corpus.build_tool(single.api, single.says),
             source if corpus.build(single.api, source, &[]) => {}
             _ => return false,
         }
@@ -138,9 +188,16 @@ fn of_a_tool((kind, _, expected): &Behaviour, moment: &str) -> Option<Expected> 
 /// What hangs costs time: one kind does so at every moment, the others at initialisation.
 fn in_time(single: &Single, behaviour: &Behaviour, moment: &str) -> Option<Expected> {
     let once = matches!(behaviour.0, "spin" | "stop" | "hunger") && moment != "init";
-    match single.api {
+    match single.source {
         _ if once => None,
-        "nvidia-smi" => of_a_tool(behaviour, moment),
+        "fault_tool.c" if single.key == NEVER_STARTED => (moment == "init").then_some(Expected::NotStarted),
+        // It is asked for one number, which is looked for anywhere in its words.
+        "fault_tool.c" if single.api == "nvcc" => match (behaviour.0, moment) {
+            ("forged", "init") => Some(Expected::Works),
+            (_, "init") => of_a_tool(behaviour, moment),
+            _ => None,
+        },
+        "fault_tool.c" => of_a_tool(behaviour, moment),
         _ => of_a_library(behaviour, moment),
     }
 }
@@ -163,7 +220,7 @@ fn add(corpus: &mut Corpus, single: &'static Single) {
     let wrong: &[(&str, &str, Expected)] = match api {
         "nvml" => &[
             ("zero", "success with zero devices", Expected::Works),
-            ("vanish", "devices vanish between two calls", Expected::Works),
+            ("vanish", "devices vanish between two calls", Expected::Code(15)),
             ("billions", "counts 4 billion devices", Expected::Broken("counts 4294967295")),
             ("garbage", "a name of garbage", Expected::Works),
             ("unterminated", "a name without an end", Expected::Works),
@@ -180,7 +237,7 @@ fn add(corpus: &mut Corpus, single: &'static Single) {
             ("zero", "success with zero devices", Expected::NoDevice),
             ("billions", "lists 4 billion devices", Expected::Code(1)),
         ],
-        "nvidia-smi" => &[("zero", "success without an answer", Expected::Broken(""))],
+        "nvidia-smi" | "nvcc" => &[("zero", "success without an answer", Expected::Broken(""))],
         _ => &[],
     };
     for (kind, fault, expected) in wrong {
@@ -215,6 +272,7 @@ fn add(corpus: &mut Corpus, single: &'static Single) {
         ]
         .concat(),
         "hsa" => [range(0x1000, 0x1030), range(40, 46)].concat(),
+        "nvcc" => vec![1, 255],
         "nvidia-smi" => vec![1, 2, 3, 4, 6, 8, 9, 10, 12, 13, 14, 15, 18, 255],
         _ => range(1, 14),
     };
