@@ -25,7 +25,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use sys::begin;
-pub(crate) use sys::{adopt_orphans, before_interrupt, end_orphans};
+pub(crate) use sys::{adopt_orphans, before_interrupt, end_orphans, own_every_child};
 
 use crate::host::{Answer, Missing, Query};
 
@@ -45,11 +45,14 @@ const OUTPUT_LIMIT: usize = 1 << 20;
 const MESSAGE_LIMIT: usize = 400;
 /// What the stack of a thread takes that reads or waits, in bytes: little, because address space may be limited.
 const STACK: usize = 1 << 18;
-/// How long an ended child's pipe is still read: what it wrote last is already there, and a grandchild that holds the
-/// pipe open is not waited for.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long an ended child's pipe is still read. What it wrote last is already there, but on a busy machine it may take a while
+/// until somebody reads it; only a grandchild in a group of its own that holds the pipe open makes this last.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a killed child is waited for. One that is stuck in the kernel never ends; it is left behind.
 const FUNERAL: Duration = Duration::from_millis(300);
+
+/// How a child ends whose answer nobody can hear; a number that programs do not end with by themselves.
+const UNHEARD: i32 = 97;
 
 /// What a child is expected to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +86,7 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
         return Err(Missing::Unasked("no more threads could be started".to_owned()));
     };
 
-    let ended = wait_for_end(&inbox, deadline, expected);
-    // The leader is not reaped yet, so its number still names this group and no other.
+    let ended = wait_for_end(&inbox, deadline, expected, &group);
     group.kill();
     let status = bury(&mut child);
 
@@ -112,7 +114,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ! {
         .unwrap_or_else(|_| Err(Missing::Garbled(format!("the `{}` query panicked", query.probe))));
     // One write: a child that is killed in between leaves at most half an answer, which is recognised as such.
     let written = channel.write_all(&record::of(&answer));
-    sys::exit_now(if written.is_ok() { 0 } else { 1 })
+    sys::exit_now(if written.is_ok() { 0 } else { UNHEARD })
 }
 
 /// What this child has left of its time. A part of an answer that may hang is given up within it, so that the parent
@@ -192,7 +194,7 @@ enum Event {
 type Buffer = Arc<Mutex<Vec<u8>>>;
 
 /// Whether the child ended (or answered) before the deadline.
-fn wait_for_end(inbox: &Receiver<Event>, deadline: Instant, expected: Expected) -> bool {
+fn wait_for_end(inbox: &Receiver<Event>, deadline: Instant, expected: Expected, group: &sys::Group) -> bool {
     let (mut ended, mut closed) = (false, false);
     let mut until = deadline;
     while !(ended && closed) {
@@ -202,6 +204,8 @@ fn wait_for_end(inbox: &Receiver<Event>, deadline: Instant, expected: Expected) 
             Ok(Event::OutputClosed) => closed = true,
             Ok(Event::Ended) => {
                 ended = true;
+                // What it started holds its pipe. The leader is not reaped yet, so its number still names this group.
+                group.kill();
                 until = deadline.min(Instant::now() + LAST_WORDS);
             }
             Err(_) => break,
@@ -277,6 +281,9 @@ fn judge_end(status: ExitStatus, expected: Expected, stdout: &[u8], stderr: &[u8
     match expected {
         Expected::Answer if record::is_begun(stdout) => {
             Err(Missing::Garbled(format!("half an answer, then exit code {code}")))
+        }
+        Expected::Answer if code == UNHEARD => {
+            Err(Missing::Garbled("it closed all files of its process, and with them the way for the answer".into()))
         }
         // Our child always answers; what ended it before that was a library's doing.
         Expected::Answer => Err(Missing::Crashed(format!("exit code {code}, before it answered"))),

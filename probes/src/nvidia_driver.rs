@@ -97,7 +97,7 @@ static SMI_STATUS: Key = Key::new(
     "nvidia-smi-status",
     Kind::Text,
     Scope::Host,
-    "`working`, or how `nvidia-smi` ended: `crashed`, `timed-out`, `error NUMBER`.",
+    "`working`, or how `nvidia-smi` ended: `crashed`, `timed-out`, `garbled` (without an answer), `error NUMBER`.",
 );
 
 /// How the NVIDIA kernel driver stands.
@@ -303,14 +303,19 @@ fn nvidia_smi(host: &dyn Host) -> Option<String> {
     search_path::find(host, "nvidia-smi").or_else(|| host.exists(&in_wsl).then_some(in_wsl))
 }
 
+/// What `nvidia-smi` says in the place of an answer where the driver has no card.
+const NO_CARD: &str = "No devices";
+
 fn ask_nvidia_smi(host: &dyn Host, path: &str) -> Vec<Fact> {
     let question = Question::Run(Command {
         program: path.to_owned(),
         arguments: vec!["--query-gpu=driver_version".to_owned(), "--format=csv,noheader".to_owned()],
     });
     let answer = host.ask(&question);
+    let told = |text: &String| version(text.lines().next().unwrap_or_default()).is_ok();
     let status = match &answer {
-        Ok(_) => Ok(Value::from("working")),
+        Ok(text) if told(text) || text.starts_with(NO_CARD) => Ok(Value::from("working")),
+        Ok(_) => Ok(Value::from("garbled")),
         Err(Missing::Crashed(_)) => Ok(Value::from("crashed")),
         Err(Missing::TimedOut) => Ok(Value::from("timed-out")),
         Err(Missing::Exited { code, .. }) => Ok(Value::Text(format!("error {code}"))),

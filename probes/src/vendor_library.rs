@@ -57,3 +57,15 @@ pub(crate) fn check(call: &str, code: c_int) -> Result<(), Missing> {
         code => Err(Missing::Exited { code: code.into(), message: call.to_owned() }),
     }
 }
+
+/// More devices than any machine has.
+const MOST_DEVICES: i64 = 1024;
+
+/// How many devices a library counts. What no machine has is the library's fault, and not asked for one by one.
+pub(crate) fn counted(call: &str, count: impl Into<i64>) -> Result<i32, Missing> {
+    let count = count.into();
+    match i32::try_from(count) {
+        Ok(devices) if (0..=MOST_DEVICES).contains(&count) => Ok(devices),
+        _ => Err(Missing::Garbled(format!("{call} counts {count} devices"))),
+    }
+}

@@ -17,6 +17,7 @@ mod conditions;
 mod descriptions;
 mod devices;
 mod explain;
+mod faults;
 mod fuzz;
 mod generated;
 mod golden;

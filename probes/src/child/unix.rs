@@ -132,14 +132,28 @@ pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) -> std
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         loop {
             // SAFETY: as above; WNOWAIT leaves the child to be reaped by its owner.
-            let waited = unsafe { libc::waitid(libc::P_PID, id, &mut info, libc::WEXITED | libc::WNOWAIT) };
-            if waited == 0 || std::io::Error::last_os_error().kind() != std::io::ErrorKind::Interrupted {
+            if unsafe { libc::waitid(libc::P_PID, id, &mut info, libc::WEXITED | libc::WNOWAIT) } == 0 {
+                return ended();
+            }
+            if std::io::Error::last_os_error().kind() != std::io::ErrorKind::Interrupted {
                 break;
             }
         }
-        ended();
+        // A sandbox may refuse waitid(2). Then the kernel's files tell; where there are none, the deadline ends the wait.
+        while let Some(state) = state(id) {
+            if matches!(state, 'Z' | 'X') {
+                return ended();
+            }
+            thread::sleep(std::time::Duration::from_millis(5));
+        }
     })?;
     Ok(())
+}
+
+/// The state of a process in one letter, by /proc/ID/stat (proc(5)): behind its name, which may hold anything.
+fn state(id: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// The signal that ended a process, if one did.
@@ -165,6 +179,7 @@ static CHANNEL: AtomicI32 = AtomicI32::new(-1);
 /// Prepares this process to load drivers: moves the answer's channel out of their way, turns core dumps off, and ends
 /// with the parent.
 pub(crate) fn become_child() -> impl Write {
+    go_first_when_memory_runs_out();
     // SAFETY: system calls on numbers. The limit's structure outlives the call. A core limit of one byte stops dumps to
     // files and to pipe handlers alike, while 0 stops only those to files (core(5)).
     unsafe {
@@ -173,6 +188,9 @@ pub(crate) fn become_child() -> impl Write {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+        // Rust's handler turns an overflow of the stack into SIGABRT; what a driver dies of is told as it is.
+        libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+        libc::signal(libc::SIGBUS, libc::SIG_DFL);
         let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
         libc::setrlimit(libc::RLIMIT_CORE, &limit);
         // 100 and above: out of reach of drivers that close or reuse the first descriptors by number.
@@ -182,6 +200,16 @@ pub(crate) fn become_child() -> impl Write {
         CHANNEL.store(channel, Ordering::Relaxed);
     }
     answer_channel()
+}
+
+/// A driver that takes all memory shall cost the user no other program. There is no limit instead: how much of it a driver
+/// may need nobody knows, and those of GPUs reserve more addresses than a machine has memory.
+fn go_first_when_memory_runs_out() {
+    #[cfg(target_os = "linux")]
+    if let Ok(mut score) = std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj") {
+        // Where it may not be told, the kernel chooses as ever.
+        _ = score.write_all(b"1000");
+    }
 }
 
 /// The channel on which the answer goes to the parent.
@@ -213,12 +241,8 @@ pub(crate) fn exit_now(code: i32) -> ! {
 
 /// Dies as a driver does that reads where nothing is.
 pub(crate) fn crash() -> ! {
-    // SAFETY: raising a signal touches no memory; the default action ends the process. The handler that Rust installs
-    // for stack overflows passes other faults on, hence the reset.
-    unsafe {
-        libc::signal(libc::SIGSEGV, libc::SIG_DFL);
-        libc::raise(libc::SIGSEGV);
-    }
+    // SAFETY: raising a signal touches no memory; in a child the default action ends the process.
+    unsafe { libc::raise(libc::SIGSEGV) };
     exit_now(1)
 }
 
@@ -247,13 +271,27 @@ pub(crate) fn adopt_orphans() {
     }
 }
 
-/// Ends what the children of this run left behind: our own children by now, and marked as this run's.
+/// Whether every child of this process is this run's, also one that came by a descendant and has cleaned its environment.
+#[cfg(target_os = "linux")]
+static ALL_OURS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Says that this process starts nothing but its run. Whoever was replaced by it, a shell perhaps, may have left it children;
+/// and to the first process of a container come the orphans of all others.
+pub(crate) fn own_every_child() {
+    #[cfg(target_os = "linux")]
+    ALL_OURS.store(std::process::id() != 1 && children().is_empty(), Ordering::Relaxed);
+}
+
+/// Ends what the children of this run left behind: our own children by now, and this run's.
 pub(crate) fn end_orphans() {
     #[cfg(target_os = "linux")]
     for _ in 0..16 {
         // Leaders belong to those who wait for them.
         let leaders = RUNNING.try_lock().map(|running| running.clone()).unwrap_or_default();
-        let mut orphans = marked_children();
+        let mut orphans = children();
+        if !ALL_OURS.load(Ordering::Relaxed) {
+            orphans.retain(|child| is_marked(*child));
+        }
         orphans.retain(|orphan| !leaders.contains(orphan));
         if orphans.is_empty() {
             return;
@@ -270,16 +308,17 @@ pub(crate) fn end_orphans() {
 }
 
 #[cfg(target_os = "linux")]
-fn marked_children() -> Vec<libc::pid_t> {
-    let mark = format!("{RUN_MARK}={}", run_mark());
+fn children() -> Vec<libc::pid_t> {
     let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     tasks
         .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|children| children.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        .filter(|child| {
-            let environment = std::fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
-        })
-        .filter_map(|child| child.parse().ok())
+        .flat_map(|children| children.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>())
         .collect()
+}
+
+#[cfg(target_os = "linux")]
+fn is_marked(child: libc::pid_t) -> bool {
+    let mark = format!("{RUN_MARK}={}", run_mark());
+    let environment = std::fs::read(format!("/proc/{child}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
 }

@@ -205,3 +205,6 @@ pub(crate) fn adopt_orphans() {}
 
 /// Nothing to do: jobs hold whatever their children leave behind.
 pub(crate) fn end_orphans() {}
+
+/// Nothing to say: see [`end_orphans`].
+pub(crate) fn own_every_child() {}

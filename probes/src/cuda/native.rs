@@ -10,7 +10,7 @@ use crate::bus::{luid_text, uuid_text};
 use crate::child::reason;
 use crate::compute;
 use crate::host::{Answer, Missing, Query};
-use crate::vendor_library::{check, symbol, take_from_system};
+use crate::vendor_library::{check, counted, symbol, take_from_system};
 
 #[cfg(windows)]
 const NAME: &str = "nvcuda.dll";
@@ -21,8 +21,6 @@ const NAME: &str = "libcuda.so.1";
 const INTEGRATED: c_int = 18;
 const CAPABILITY_MAJOR: c_int = 75;
 const CAPABILITY_MINOR: c_int = 76;
-/// More devices than any machine has; a count above it is a fault of the library.
-const MOST_DEVICES: c_int = 1024;
 
 /// The computation, as the text that every driver since CUDA 9 compiles for its device.
 const PTX: &str = concat!(include_str!("square.ptx"), "\0");
@@ -60,7 +58,8 @@ pub(super) fn answer(query: &Query) -> Answer {
         }
         let mut devices = 0;
         check("cuDeviceGetCount", count(&mut devices))?;
-        let devices = (0..devices.min(MOST_DEVICES)).map(|index| device(&library, index)).collect::<Result<_, _>>()?;
+        let devices = counted("cuDeviceGetCount", devices)?;
+        let devices = (0..devices).map(|index| device(&library, index)).collect::<Result<_, _>>()?;
         Ok(serde_json::to_string(&Driver { version, devices }).unwrap_or_default())
     }
 }

@@ -144,8 +144,10 @@ impl Live {
         }
     }
 
-    /// Does the same when somebody ends this process before its time.
+    /// Does the same when somebody ends this process before its time. For a process that does nothing else: from here on
+    /// each of its children is this run's.
     pub fn finish_on_interrupt(host: &Arc<Memo<Live>>) {
+        child::own_every_child();
         let host = Arc::clone(host);
         child::before_interrupt(move || host.inner().finish());
     }

@@ -9,7 +9,7 @@ use nvml_wrapper::{Device, Nvml as Library};
 use super::{Nvml, NvmlDevice};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
-use crate::vendor_library::take_from_system;
+use crate::vendor_library::{counted, take_from_system};
 
 #[cfg(windows)]
 const NAME: &str = "nvml.dll";
@@ -19,12 +19,19 @@ const NAME: &str = "libnvidia-ml.so.1";
 pub(super) fn answer(query: &Query) -> Answer {
     take_from_system(&[NAME]);
     let path = query.arguments.first().map_or(NAME, String::as_str);
-    let library = Library::builder().lib_path(OsStr::new(path)).init().map_err(|error| missing(&error))?;
+    let library = Library::builder().lib_path(OsStr::new(path)).init().map_err(missing)?;
     // Never shut down: what a driver does at its end must not come before the answer.
     let library = ManuallyDrop::new(library);
     let cuda = library.sys_cuda_driver_version().ok().map(|version| (version / 1000, version % 1000 / 10));
-    let count = library.device_count().map_err(|error| missing(&error))?;
-    let devices = (0..count).filter_map(|index| library.device_by_index(index).ok()).map(|device| tell(&device));
+    let count = library.device_count().map_err(missing)?;
+    let count = counted("nvmlDeviceGetCount", count)?.unsigned_abs();
+    let (handles, refused): (Vec<_>, Vec<_>) =
+        (0..count).map(|index| library.device_by_index(index)).partition(Result::is_ok);
+    // What it counts and gives none of is lost, or closed to this user. One of several may be.
+    if let (true, Some(Err(error))) = (handles.is_empty(), refused.into_iter().next()) {
+        return Err(missing(error));
+    }
+    let devices = handles.iter().flatten().map(tell);
     let nvml = Nvml { driver: library.sys_driver_version().ok(), cuda, devices: devices.collect() };
     Ok(serde_json::to_string(&nvml).unwrap_or_default())
 }
@@ -64,27 +71,13 @@ fn model(_device: &Device<'_>) -> Option<&'static str> {
 }
 
 /// NVML's own number for an error of the wrapper (`nvmlReturn_t`).
-fn missing(error: &NvmlError) -> Missing {
-    let code = match error {
-        NvmlError::LibloadingError(error) => return Missing::Garbled(reason(error)),
-        NvmlError::FailedToLoadSymbol(what) => return Missing::Garbled(what.clone()),
-        NvmlError::Uninitialized => 1,
-        NvmlError::InvalidArg => 2,
-        NvmlError::NotSupported => 3,
-        NvmlError::NoPermission => 4,
-        NvmlError::NotFound => 6,
-        NvmlError::InsufficientPower => 8,
-        NvmlError::DriverNotLoaded => 9,
-        NvmlError::Timeout => 10,
-        NvmlError::LibraryNotFound => 12,
-        NvmlError::FunctionNotFound => 13,
-        NvmlError::GpuLost => 15,
-        NvmlError::ResetRequired => 16,
-        NvmlError::OperatingSystem => 17,
-        NvmlError::LibRmVersionMismatch => 18,
-        NvmlError::InUse => 19,
-        NvmlError::UnexpectedVariant(number) => i64::from(*number),
-        _ => 999,
-    };
-    Missing::Exited { code, message: error.to_string() }
+fn missing(error: NvmlError) -> Missing {
+    match error {
+        NvmlError::LibloadingError(error) => Missing::Garbled(reason(&error)),
+        NvmlError::FailedToLoadSymbol(what) => Missing::Garbled(what),
+        error => {
+            let message = error.to_string();
+            Missing::Exited { code: u32::from(error).into(), message }
+        }
+    }
 }

@@ -2,9 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "the child shows the loader one driver, in its own throw-away folder")]
 
+use std::ffi::c_char;
 use std::mem::ManuallyDrop;
 use std::ptr;
 
+use libloading::Library;
 use opencl3::command_queue::CommandQueue;
 use opencl3::context::Context;
 use opencl3::device::{
@@ -16,17 +18,21 @@ use opencl3::kernel::Kernel;
 use opencl3::memory::{Buffer, CL_MEM_READ_WRITE, ClMem};
 use opencl3::platform::{Platform as ClPlatform, get_platforms};
 use opencl3::program::Program;
-use opencl3::types::CL_BLOCKING;
+use opencl3::types::{CL_BLOCKING, cl_int, cl_platform_id, cl_uint};
 
 use super::{Device, Platform};
 use crate::bus::{luid_text, uuid_text};
+use crate::child::reason;
 use crate::compute;
 use crate::host::{Answer, Missing, Query};
 use crate::manifest::SOFTWARE;
+use crate::vendor_library::symbol;
 
 /// `CL_PLATFORM_NOT_FOUND_KHR` and `CL_DEVICE_NOT_FOUND`.
 const NO_PLATFORM: i32 = -1001;
 const NO_DEVICE: i32 = -1;
+/// `CL_OUT_OF_HOST_MEMORY`.
+const NO_MEMORY: i32 = -6;
 /// `CL_DEVICE_PCI_BUS_INFO_KHR` of cl_khr_pci_bus_info: domain, bus, device and function, each 32 bits.
 const PCI_BUS_INFO: u32 = 0x410F;
 /// `CL_DEVICE_PCI_DOMAIN_ID_NV`, 32 bits.
@@ -50,14 +56,18 @@ pub(super) fn answer(query: &Query) -> Answer {
     let mut arguments = query.arguments.iter();
     let mut number = || arguments.next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(0);
     let computes_on = compute::is_asked(query).then(|| (number(), number(), number()));
-    if let Some(library) = arguments.next() {
-        show_alone(library)?;
-    }
+    let library = match arguments.next() {
+        Some(library) => show_alone(library)?,
+        None => None,
+    };
     let platforms = match get_platforms() {
         Ok(platforms) => platforms,
         Err(ClError(NO_PLATFORM)) => Vec::new(),
         Err(error) => return Err(missing("clGetPlatformIDs", error)),
     };
+    if let (true, Some(library)) = (platforms.is_empty(), library) {
+        why_passed_over(&library)?;
+    }
     if let Some((_, platform, device)) = computes_on {
         let device = platforms.get(platform).and_then(|platform| {
             let devices = platform.get_devices(CL_DEVICE_TYPE_ALL).ok()?;
@@ -69,11 +79,12 @@ pub(super) fn answer(query: &Query) -> Answer {
     Ok(serde_json::to_string(&platforms).unwrap_or_default())
 }
 
-/// Shows the loader a folder with this driver alone: a folder is what every loader understands, a file only some.
-fn show_alone(library: &str) -> Result<(), Missing> {
+/// Shows the loader a folder with this driver alone: a folder is what every loader understands, a file only some. Loads the
+/// driver before the loader does, which costs nothing and tells what is wrong with it.
+fn show_alone(library: &str) -> Result<Option<ManuallyDrop<Library>>, Missing> {
     if cfg!(windows) {
         // The loader of Windows reads the registry and cannot be told otherwise but by this list, which adds to it.
-        return Ok(());
+        return Ok(None);
     }
     // Without a folder the driver cannot be asked alone; that says nothing about the driver.
     let folder = std::env::temp_dir().join("vendors");
@@ -86,7 +97,30 @@ fn show_alone(library: &str) -> Result<(), Missing> {
     }
     // SAFETY: as above.
     unsafe { std::env::remove_var("OCL_ICD_FILENAMES") };
-    Ok(())
+    // SAFETY: loading runs the library's initialisers; what they do to this process is why it is a child.
+    let loaded = unsafe { Library::new(library) };
+    let broken = |error| Missing::Garbled(format!("its library does not load: {}", reason(&error)));
+    loaded.map(ManuallyDrop::new).map(Some).map_err(broken)
+}
+
+/// Why the loader found no platform in the one driver that it was shown: loaders pass over what they cannot use, and tell
+/// nobody.
+fn why_passed_over(library: &Library) -> Result<(), Missing> {
+    type Lookup = unsafe extern "system" fn(*const c_char) -> Option<List>;
+    type List = unsafe extern "system" fn(cl_uint, *mut cl_platform_id, *mut cl_uint) -> cl_int;
+    // SAFETY: the types are those of cl_khr_icd; the count is a local that outlives its call.
+    let code = unsafe {
+        let lookup = symbol::<Lookup>(library, b"clGetExtensionFunctionAddress\0");
+        let list = lookup.ok().and_then(|lookup| lookup(c"clIcdGetPlatformIDsKHR".as_ptr()));
+        let list = list.or_else(|| symbol::<List>(library, b"clIcdGetPlatformIDsKHR\0").ok());
+        let list = list.ok_or_else(|| Missing::Garbled("its library is no OpenCL driver".to_owned()))?;
+        list(0, ptr::null_mut(), &mut 0)
+    };
+    match code {
+        // What drivers answer that are here without their device; Intel's calls it a lack of memory.
+        0 | NO_PLATFORM | NO_DEVICE | NO_MEMORY => Ok(()),
+        code => Err(missing("clIcdGetPlatformIDsKHR", ClError(code))),
+    }
 }
 
 fn tell(platform: &ClPlatform) -> Result<Platform, Missing> {

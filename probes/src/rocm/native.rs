@@ -9,7 +9,7 @@ use libloading::Library;
 use super::{Agent, Device, Hip, Hsa, pci_text};
 use crate::child::reason;
 use crate::host::{Answer, Missing, Query};
-use crate::vendor_library::{check, symbol};
+use crate::vendor_library::{check, counted, symbol};
 
 /// `HSA_AGENT_INFO_*` and `HSA_AMD_AGENT_INFO_*` numbers of hsa.h and hsa_ext_amd.h.
 const AGENT_NAME: c_int = 0;
@@ -24,8 +24,8 @@ const DEVICE_GPU: u32 = 1;
 const INFO_ROOM: usize = 256;
 /// `hipDeviceAttributeIntegrated` of hip_runtime_api.h, the same since HIP 5.
 const INTEGRATED: c_int = 16;
-/// More devices than any machine has; a count above it is a fault of the library.
-const MOST_DEVICES: c_int = 1024;
+/// More agents than any machine has.
+const MOST_AGENTS: usize = 1024;
 /// Room for `hipDeviceProp_t` in every version; the largest known one has 1472 bytes.
 const PROPERTIES_ROOM: usize = 4096;
 
@@ -70,11 +70,13 @@ unsafe fn hsa(library: &Library) -> Result<Hsa, Missing> {
     }
 }
 
-/// Keeps an agent that HSA lists.
+/// Keeps an agent that HSA lists. A list without an end is broken off, which HSA tells as an error.
 unsafe extern "C" fn keep(handle: Handle, data: *mut c_void) -> c_int {
+    const BREAK: c_int = 1;
     // SAFETY: `hsa` passes its own list, which lives until the last call.
-    unsafe { (*data.cast::<Vec<Handle>>()).push(handle) };
-    0
+    let handles = unsafe { &mut *data.cast::<Vec<Handle>>() };
+    handles.push(handle);
+    if handles.len() > MOST_AGENTS { BREAK } else { 0 }
 }
 
 /// What HSA tells of an agent, where that is a GPU.
@@ -126,7 +128,7 @@ unsafe fn hip(library: &Library) -> Result<Hip, Missing> {
         let (mut version, mut devices) = (0, 0);
         check("hipRuntimeGetVersion", runtime(&mut version))?;
         let status = count(&mut devices);
-        let listed = if status == 0 { devices.clamp(0, MOST_DEVICES) } else { 0 };
+        let listed = if status == 0 { counted("hipGetDeviceCount", devices)? } else { 0 };
         let devices = (0..listed).map(|index| device(library, index)).collect::<Result<_, _>>()?;
         Ok(Hip { version, status, devices })
     }

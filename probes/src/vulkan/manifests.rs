@@ -83,7 +83,7 @@ fn registered(host: &dyn Host) -> Vec<String> {
 }
 
 /// `library_path` of a driver's manifest.
-fn library_path(text: &str) -> Result<String, Missing> {
+pub(super) fn library_path(text: &str) -> Result<String, Missing> {
     let json: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| Missing::Garbled(format!("its manifest is not JSON: {error}")))?;
     let path = json.get("ICD").and_then(|icd| icd.get("library_path")).and_then(serde_json::Value::as_str);

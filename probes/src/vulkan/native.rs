@@ -1,10 +1,13 @@
 //! The child's side: Vulkan through the loader, with one driver; then the same driver through wgpu.
 
+mod driver;
+
 use std::ffi::{CStr, c_char};
 use std::mem::ManuallyDrop;
 
 use ash::vk;
 
+use self::driver::Driver;
 use super::{ALONE, Device, Instance, asks_both};
 use crate::child::reason;
 use crate::compute;
@@ -54,6 +57,7 @@ struct Loaded {
 
 impl Loaded {
     unsafe fn open(path: &str) -> Result<Loaded, Missing> {
+        let driver = Driver::load()?;
         // SAFETY: as in `answer`; the loader is never unloaded, so its functions stay where they are.
         unsafe {
             let entry = ash::Entry::load_from(path).map_err(|error| Missing::Garbled(reason(&error)))?;
@@ -78,7 +82,11 @@ impl Loaded {
                 .application_info(&application)
                 .enabled_extension_names(&wanted)
                 .flags(flags);
-            let instance = entry.create_instance(&info, None).map_err(|code| missing("vkCreateInstance", code))?;
+            let instance = entry.create_instance(&info, None);
+            if let Err(vk::Result::ERROR_INCOMPATIBLE_DRIVER) = instance {
+                driver.why_passed_over(&info)?;
+            }
+            let instance = instance.map_err(|code| missing("vkCreateInstance", code))?;
             Ok(Loaded { loader, version, instance })
         }
     }

@@ -177,7 +177,7 @@ impl World {
 }
 
 /// How this machine lets a process have mounts of its own: the arguments of `unshare`. Says so where it does not.
-fn way() -> Option<&'static [&'static str]> {
+pub fn way() -> Option<&'static [&'static str]> {
     static WAY: OnceLock<Option<&[&str]>> = OnceLock::new();
     let ways: [&[&str]; 2] = [&["--mount"], &["--map-root-user", "--mount"]];
     let works = |way: &&[&str]| {
