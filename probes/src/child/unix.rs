@@ -133,13 +133,28 @@ pub(crate) fn watch(child: &Child, ended: impl FnOnce() + Send + 'static) -> std
         loop {
             // SAFETY: as above; WNOWAIT leaves the child to be reaped by its owner.
             let waited = unsafe { libc::waitid(libc::P_PID, id, &mut info, libc::WEXITED | libc::WNOWAIT) };
-            if waited == 0 || std::io::Error::last_os_error().kind() != std::io::ErrorKind::Interrupted {
+            if waited == 0 {
+                break;
+            }
+            if std::io::Error::last_os_error().kind() != std::io::ErrorKind::Interrupted {
+                // A sandbox refuses it.
+                while runs(id) {
+                    thread::sleep(std::time::Duration::from_millis(5));
+                }
                 break;
             }
         }
         ended();
     })?;
     Ok(())
+}
+
+/// Whether a process has not ended yet, by what /proc tells of it.
+fn runs(id: libc::id_t) -> bool {
+    let status = std::fs::read(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name in front may hold anything, brackets as well.
+    let state = status.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+    !state.is_empty() && !matches!(state.trim_ascii_start().first(), Some(b'Z' | b'X'))
 }
 
 /// The signal that ended a process, if one did.
