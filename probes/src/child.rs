@@ -48,6 +48,8 @@ const STACK: usize = 1 << 18;
 /// How long an ended child's pipe is still read: what it wrote last is already there, and a grandchild that holds the
 /// pipe open is not waited for.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long its pipe is still read where even then it is not known to be empty.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
 /// How long a killed child is waited for. One that is stuck in the kernel never ends; it is left behind.
 const FUNERAL: Duration = Duration::from_millis(300);
 
@@ -83,10 +85,15 @@ pub(crate) fn isolate(mut command: Command, time: Duration, expected: Expected) 
         return Err(Missing::Unasked("no more threads could be started".to_owned()));
     };
 
-    let ended = wait_for_end(&inbox, deadline, expected);
+    let (ended, closed) = wait_for_end(&inbox, deadline, expected);
     // The leader is not reaped yet, so its number still names this group and no other.
     group.kill();
     let status = bury(&mut child);
+    if ended && !closed {
+        // A busy machine may not have let us read yet what it said. Who could hold the pipe open was just killed.
+        let until = deadline.min(Instant::now() + LAST_CHANCE);
+        while let Ok(Event::Ended) = inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {}
+    }
 
     let (stdout, stderr) = (take(&stdout), take(&stderr));
     if expected == Expected::Answer
@@ -192,13 +199,13 @@ enum Event {
 
 type Buffer = Arc<Mutex<Vec<u8>>>;
 
-/// Whether the child ended (or answered) before the deadline.
-fn wait_for_end(inbox: &Receiver<Event>, deadline: Instant, expected: Expected) -> bool {
+/// Whether the child ended (or answered) before the deadline, and whether all that it said is read.
+fn wait_for_end(inbox: &Receiver<Event>, deadline: Instant, expected: Expected) -> (bool, bool) {
     let (mut ended, mut closed) = (false, false);
     let mut until = deadline;
     while !(ended && closed) {
         match inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(Event::Answered) if expected == Expected::Answer => return true,
+            Ok(Event::Answered) if expected == Expected::Answer => return (true, true),
             Ok(Event::Answered) => {}
             Ok(Event::OutputClosed) => closed = true,
             Ok(Event::Ended) => {
@@ -208,7 +215,7 @@ fn wait_for_end(inbox: &Receiver<Event>, deadline: Instant, expected: Expected) 
             Err(_) => break,
         }
     }
-    ended
+    (ended, closed)
 }
 
 fn read_in_background(
