@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use self::list::Condition;
 use crate::generated::check;
-use crate::tool::{Folder, codes, root};
+use crate::tool::{Folder, PROGRAM, codes, lacks, ran, root};
 use crate::worlds::world::{Entry, World};
 use crate::worlds::{WSL2, direct3d, nvidia, wsl2};
 
@@ -155,6 +155,99 @@ fn no_condition_ends_it_holds_it_up_or_makes_it_say_what_is_not_so() {
     for folder in ["tmp", "var/tmp", "dev/shm"] {
         let left = std::fs::read_dir(world.inside(folder)).into_iter().flatten().flatten().map(|entry| entry.path());
         assert_eq!(left.collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new(), "a throw-away folder is left");
+    }
+    let mark = |environment: &[u8]| {
+        let has = |variable: &[u8]| environment.split(|byte| *byte == 0).any(|one| one.starts_with(variable));
+        has(b"ACCELPROBE_RUN=") && has(b"VIRTUAL_ENV=/venv")
+    };
+    let running = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        processes
+            .filter_map(|process| std::fs::read(process.path().join("environ")).ok())
+            .filter(|one| mark(one))
+            .count()
+    };
+    let until = Instant::now() + Duration::from_secs(3);
+    while running() > 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(running(), 0, "a process is left");
+}
+
+#[test]
+fn files_come_and_go_while_they_are_asked_about() {
+    let Some(world) = machine("coming-and-going") else { return };
+    told(&world, &Entry::default()).unwrap();
+    world.keep_loader_cache();
+    let files = [
+        "/venv/lib/python3.11/site-packages/torch-2.6.0+cu126.dist-info",
+        "/venv/pyvenv.cfg",
+        "/etc/os-release",
+        "/etc/wsl.conf",
+        "/usr/lib/wsl/lib/libcuda.so.1",
+        "/usr/lib/wsl/lib/nvidia-smi",
+        "/usr/lib/wsl/drivers",
+        "/mnt/c/Windows/System32/ntoskrnl.exe",
+    ];
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                for file in files {
+                    let (here, away) = (world.inside(file), world.inside(&format!("{file}.away")));
+                    std::fs::rename(&here, &away).unwrap();
+                    std::thread::sleep(Duration::from_millis(1));
+                    std::fs::rename(&away, &here).unwrap();
+                }
+            }
+        });
+        for _ in 0..12 {
+            let told = told(&world, &Entry::default());
+            let ended = told.is_ok_and(|told| {
+                let done = told.code.is_some_and(|code| code < 2);
+                done && !told.errors.contains("panicked") && told.time < Duration::from_secs(40)
+            });
+            if !ended {
+                over.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            assert!(ended);
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn what_real_drivers_fail_at_for_want_of_room_is_no_fault_of_theirs() {
+    if Command::new("prlimit").arg("--version").output().is_err() {
+        return lacks("prlimit (package util-linux)");
+    }
+    let doctor = |limits: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.args(["-s", "KILL", "60", "prlimit"]).args(limits).args([PROGRAM, "doctor", "--json"]);
+        let ended = ran(command.stdin(Stdio::null()).output().unwrap());
+        let diagnosis: Value =
+            serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{limits:?}: {error}: {}", ended.err));
+        (ended.code, codes(&diagnosis), states(&diagnosis))
+    };
+    let (code, known, healthy) = doctor(&["--core=0"]);
+    for limits in [
+        "--nofile=16",
+        "--nofile=9",
+        "--nofile=24",
+        "--as=67108864",
+        "--as=134217728",
+        "--as=314572800",
+        "--data=20971520",
+        "--fsize=0",
+        "--cpu=2",
+    ] {
+        let (found, codes, states) = doctor(&[limits]);
+        assert!(
+            found == code && codes.iter().all(|code| known.contains(code)),
+            "{limits}: exit code {found}, {codes:?}"
+        );
+        let others = states.iter().zip(&healthy).filter(|(one, other)| one != other && one.1 != "unknown");
+        assert_eq!(others.collect::<Vec<_>>(), Vec::new(), "{limits}");
     }
 }
 

@@ -13,7 +13,9 @@ pub fn check(path: &Path, expected: &str) {
         std::fs::write(path, expected).unwrap();
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(found == expected, "{} is not current: run the tests once with ACCELPROBE_BLESS=1", path.display());
+    let differ = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+    let again = "run the tests once with ACCELPROBE_BLESS=1";
+    assert!(found == expected, "{} is not current: {again}; the first other line: {differ:#?}", path.display());
 }
 
 /// A document with the part between two marks replaced.
