@@ -17,6 +17,12 @@ pub(super) fn read(lines: &mut Lines<'_>, told: &mut Told) -> bool {
         } else if is_table(&text) {
             lines.skip();
             return table(lines, told);
+        } else if let Some(built_for) = capabilities(&text) {
+            told.of_package("torch", "architectures", &built_for, number);
+            true
+        } else if let Some((name, version)) = row(&text).filter(|_| is_alone(&text)) {
+            told.package(name, version, number);
+            true
         } else {
             false
         };
@@ -77,6 +83,21 @@ fn table(lines: &mut Lines<'_>, told: &mut Told) -> bool {
         }
     }
     true
+}
+
+/// What PyTorch says it is built for: `The current PyTorch install supports CUDA capabilities sm_50 sm_60.`, as a set.
+fn capabilities(text: &str) -> Option<String> {
+    let (_, list) = text.split_once("PyTorch install supports CUDA capabilities ")?;
+    let targets: Vec<&str> = list.trim_end_matches('.').split_whitespace().collect();
+    let good = |target: &&str| target.starts_with("sm_") || target.starts_with("compute_");
+    (!targets.is_empty() && targets.iter().all(good)).then(|| targets.join(","))
+}
+
+/// Whether a row stands without its table's head: two words, in columns, of which the second one can be nothing but a version.
+fn is_alone(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let version = words.nth(1).unwrap_or_default();
+    words.next().is_none() && line.trim().contains("  ") && version.matches('.').count() >= 2
 }
 
 fn row(line: &str) -> Option<(&str, &str)> {

@@ -23,6 +23,8 @@ pub(super) fn read(lines: &mut Lines<'_>, told: &mut Told) -> bool {
             architecture(told, arch, number);
         }
         is
+    } else if let Some(rest) = text.trim_start_matches("$ ").strip_prefix("Python 3.") {
+        banner(told, rest, number)
     } else if let Some((name, value)) = text.split_once('=').filter(|(name, _)| names::of_variable(name).is_ok()) {
         told.variable(name, value.trim_matches('"'), number);
         true
@@ -40,6 +42,26 @@ pub(super) fn read(lines: &mut Lines<'_>, told: &mut Told) -> bool {
         lines.skip();
     }
     known
+}
+
+/// What Python says when it starts, behind `Python 3.`: `12.9 | packaged by Anaconda, Inc. | (main, …) [GCC 11.2.0] on linux`, or
+/// its version alone.
+fn banner(told: &mut Told, rest: &str, line: usize) -> bool {
+    let version = rest.split_whitespace().next().unwrap_or_default();
+    if !version.chars().all(|c| c.is_ascii_digit() || c == '.') || !version.contains('.') {
+        return false;
+    }
+    told.machine("python", format!("3.{version}"), line);
+    if rest.to_lowercase().contains("conda") {
+        told.machine("python-environment", "conda", line);
+    }
+    match rest.rsplit_once(" on ").map(|(_, system)| system) {
+        Some("linux") => told.system("linux", line),
+        Some("win32") => told.system("windows", line),
+        Some("darwin") => told.system("macos", line),
+        _ => {}
+    }
+    true
 }
 
 /// `Apple M2 Pro`, which is processor and GPU.
@@ -81,7 +103,8 @@ pub(super) fn platform(told: &mut Told, value: &str, line: usize) {
         windows(told, build.unwrap_or_default(), line);
     } else if value.starts_with("macOS-") || value.starts_with("Darwin-") {
         told.system("macos", line);
-        architecture(told, if value.contains("arm64") { "aarch64" } else { "x86_64" }, line);
+        // It is that of Python, which Rosetta runs on Apple's chips, too.
+        told.machine("python-arch", if value.contains("arm64") { "aarch64" } else { "x86_64" }, line);
     }
 }
 
