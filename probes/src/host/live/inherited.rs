@@ -79,12 +79,13 @@ const BEGINNINGS: &[&str] = &[
 const NAMES: &[&str] = &[
     "ALLUSERSPROFILE",
     "COMSPEC",
+    "CONDA_PREFIX",
     "DISPLAY",
     "DRIVERDATA",
-    "LANG",
-    "NUMBER_OF_PROCESSORS",
     "HOMEDRIVE",
     "HOMEPATH",
+    "LANG",
+    "NUMBER_OF_PROCESSORS",
     "OS",
     "PATH",
     "PATHEXT",
@@ -94,15 +95,15 @@ const NAMES: &[&str] = &[
     "TZ",
     "USERPROFILE",
     "VIRTUAL_ENV",
-    "CONDA_PREFIX",
     "WAYLAND_DISPLAY",
     "WINDIR",
+    "XAUTHORITY",
     "XDG_CONFIG_DIRS",
     "XDG_DATA_DIRS",
     "container",
 ];
 
-/// What no variable that a driver reads is named after.
+/// What no variable of those name spaces holds that a driver reads.
 const SECRETS: &[&str] = &["TOKEN", "SECRET", "PASSW", "CREDENTIAL", "API_KEY", "APIKEY", "ACCESS_KEY", "AUTH"];
 
 /// The variables of this process that a child gets.
@@ -115,7 +116,7 @@ fn is_inherited(name: &str) -> bool {
     let upper = name.to_uppercase();
     let listed = NAMES.iter().any(|listed| listed.eq_ignore_ascii_case(name));
     let begins = || BEGINNINGS.iter().any(|beginning| upper.starts_with(beginning));
-    (listed || begins()) && !SECRETS.iter().any(|secret| upper.contains(secret))
+    listed || begins() && !SECRETS.iter().any(|secret| upper.contains(secret))
 }
 
 #[cfg(test)]

@@ -4,6 +4,11 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+type Resource = libc::c_int;
+
 /// Below this much, a driver may fail for want of it. A compiler of shaders alone takes some hundred megabytes, and
 /// a driver a handful of files.
 const MEMORY: u64 = 4 << 30;
@@ -16,11 +21,11 @@ const THREADS: usize = 16;
 /// The limit that leaves a driver too little, in words; nothing where there is enough of everything.
 pub(in crate::host) fn scarce() -> Option<String> {
     let limits = [
-        (limit(libc::RLIMIT_AS as i32), MEMORY, "bytes of address space"),
-        (limit(libc::RLIMIT_DATA as i32), MEMORY, "bytes of memory"),
-        (limit(libc::RLIMIT_NOFILE as i32), FILES, "open files"),
-        (limit(libc::RLIMIT_FSIZE as i32), FILE_SIZE, "bytes in a file"),
-        (limit(libc::RLIMIT_CPU as i32), SECONDS, "seconds of processor time"),
+        (limit(libc::RLIMIT_AS), MEMORY, "bytes of address space"),
+        (limit(libc::RLIMIT_DATA), MEMORY, "bytes of memory"),
+        (limit(libc::RLIMIT_NOFILE), FILES, "open files"),
+        (limit(libc::RLIMIT_FSIZE), FILE_SIZE, "bytes in a file"),
+        (limit(libc::RLIMIT_CPU), SECONDS, "seconds of processor time"),
     ];
     let scarce = limits.into_iter().find(|(limit, enough, _)| limit < enough);
     scarce.map(|(limit, _, what)| format!("this process is limited to {limit} {what}"))
@@ -42,9 +47,9 @@ pub(in crate::host) fn no_threads() -> Option<String> {
     })
 }
 
-fn limit(which: i32) -> u64 {
+fn limit(which: Resource) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: getrlimit(2) writes one such structure, which outlives the call. What it does not know it leaves as it is.
-    unsafe { libc::getrlimit(which as _, &mut limit) };
+    unsafe { libc::getrlimit(which, &mut limit) };
     limit.rlim_cur
 }
