@@ -255,6 +255,7 @@ fn outcome(case: &Case, diagnosis: &Value) -> Result<String, String> {
         (Expected::OtherArchitecture, ..) => "other architecture".to_owned(),
         (_, Some(how), ..) => format!("crashed: {how}"),
         (Expected::Broken(_), _, None, _) => "broken: no answer".to_owned(),
+        (_, _, Some(what), _) if what.contains("is not a version") => "broken: no answer".to_owned(),
         (_, _, Some(what), _) => format!("broken: {}", without_folders(what)),
         (.., Some(_)) => "broken, with the code".to_owned(),
         (Expected::Code(_), ..) if value.contains("error") => "broken, with the code".to_owned(),
