@@ -284,10 +284,9 @@ fn left_behind(run: u32, folder: &Path) -> Vec<String> {
     let left = || {
         let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
         let text = |path: &Path, what: &str| std::fs::read(path.join(what)).unwrap_or_default();
-        let has = |bytes: Vec<u8>, word: &str| String::from_utf8_lossy(&bytes).contains(word);
-        let is_left = |path: &std::path::PathBuf| {
-            has(text(path, "environ"), &mark)
-                || (text(path, "environ").is_empty() && text(path, "cmdline").starts_with(here.as_bytes()))
+        let is_left = |path: &std::path::PathBuf| match text(path, "environ") {
+            environment if environment.is_empty() => text(path, "cmdline").starts_with(here.as_bytes()),
+            environment => environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()),
         };
         let left = processes.filter(is_left);
         left.map(|path| String::from_utf8_lossy(&text(&path, "cmdline")).into_owned()).collect::<Vec<_>>()
