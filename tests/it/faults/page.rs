@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::corpus::Case;
+use super::corpus::{Case, Expected};
 use crate::generated;
 use crate::tool::root;
 
@@ -11,7 +11,7 @@ fn peers(api: &str) -> &'static [&'static str] {
     match api {
         "vulkan" => &["vulkaninfo", "fastfetch"],
         "opencl" => &["clinfo", "fastfetch"],
-        "nvml" | "nvidia-smi" | "nvcc" => &["env-doctor"],
+        "nvml" | "nvidia-smi" => &["env-doctor"],
         _ => &[],
     }
 }
@@ -67,11 +67,15 @@ pub fn check(cases: &[Case], outcomes: &BTreeMap<String, String>) {
     let mut page = format!(
         "# Faults\n\nDrivers with one fault each, beside a healthy one, and what becomes of it. The tests build {} of them, run the \
          doctor over each and write this page. In every run standard output held the diagnosis and nothing else, the exit code was \
-         as promised, every other driver and system was told as without the fault, and no process and no file was left.\n\n\
+         as promised, every other driver was told as without the fault, the run was over within its time, and no process and no file \
+         was left. Every other system was told as without the fault, too; of the libraries and tools of which a machine has one \
+         that is looked at with the seven faults that reach furthest, and the others are asked about alone.\n\n\
          In the columns of other programs \"right\" means that the healthy driver is told, and that nothing of the faulty one's noise \
          is in the output. fastfetch tells no driver that runs on a processor; there it means that its JSON has its parts. For \
-         env-doctor it means that it finds the NVIDIA driver, or with nvcc CUDA: by any way that it has, because NVML, nvidia-smi \
-         and the others are healthy but for one.\n",
+         env-doctor it means that it finds the NVIDIA driver by any way that it has: with a faulty NVML nvidia-smi is healthy, and the \
+         other way round. A process that is left holds the output open for whoever reads it to its end.\n\n\
+         Windows has no part in this page. There the frame around a child is tested by the faults that are compiled into the \
+         program itself: crash, abort, exit, panic, hang, noise, a late crash, half an answer, a process left (tests/it/isolation.rs).\n",
         cases.len()
     );
     for head in &measured.head {
@@ -79,6 +83,14 @@ pub fn check(cases: &[Case], outcomes: &BTreeMap<String, String>) {
     }
     page.push('\n');
     for (api, title) in APIS {
+        let of_api = || cases.iter().filter(|case| case.api == *api);
+        if of_api().all(|case| case.expected == Expected::NotStarted) {
+            let count = of_api().count();
+            page.push_str(&format!(
+                "\n## {title}\n\nNever started: {count} faulty ones on the search path left no mark.\n"
+            ));
+            continue;
+        }
         let peers = peers(api);
         let heads: String = peers.iter().map(|peer| format!(" {peer} |")).collect();
         page.push_str(&format!("\n## {title}\n\n| fault | when | accelprobe |{heads}\n| --- | --- | --- |"));

@@ -255,6 +255,7 @@ fn outcome(case: &Case, diagnosis: &Value) -> Result<String, String> {
         (Expected::OtherArchitecture, ..) => "other architecture".to_owned(),
         (_, Some(how), ..) => format!("crashed: {how}"),
         (Expected::Broken(_), _, None, _) => "broken: no answer".to_owned(),
+        (_, _, Some(what), _) if what.contains("is not a version") => "broken: no answer".to_owned(),
         (_, _, Some(what), _) => format!("broken: {}", without_folders(what)),
         (.., Some(_)) => "broken, with the code".to_owned(),
         (Expected::Code(_), ..) if value.contains("error") => "broken, with the code".to_owned(),
@@ -283,10 +284,9 @@ fn left_behind(run: u32, folder: &Path) -> Vec<String> {
     let left = || {
         let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
         let text = |path: &Path, what: &str| std::fs::read(path.join(what)).unwrap_or_default();
-        let has = |bytes: Vec<u8>, word: &str| String::from_utf8_lossy(&bytes).contains(word);
-        let is_left = |path: &std::path::PathBuf| {
-            has(text(path, "environ"), &mark)
-                || (text(path, "environ").is_empty() && text(path, "cmdline").starts_with(here.as_bytes()))
+        let is_left = |path: &std::path::PathBuf| match text(path, "environ") {
+            environment if environment.is_empty() => text(path, "cmdline").starts_with(here.as_bytes()),
+            environment => environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()),
         };
         let left = processes.filter(is_left);
         left.map(|path| String::from_utf8_lossy(&text(&path, "cmdline")).into_owned()).collect::<Vec<_>>()
