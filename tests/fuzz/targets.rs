@@ -13,6 +13,7 @@ use accelprobe::render;
 use accelprobe::spec::Spec;
 use accelprobe_probes::child::record;
 use accelprobe_probes::fact::Report;
+#[cfg(unix)]
 use accelprobe_probes::host::live::loader_cache::LoaderCache;
 use accelprobe_probes::host::recording::Recording;
 use accelprobe_probes::host::redact::Redactor;
@@ -214,6 +215,7 @@ fn metadata(bytes: &[u8]) {
 fn image(bytes: &[u8]) {
     _ = Image::read(bytes, bytes.len() as u64);
     _ = kernels(bytes);
+    #[cfg(unix)]
     if let Some(cache) = LoaderCache::parse(bytes) {
         _ = cache.paths("libcuda.so.1");
     }
