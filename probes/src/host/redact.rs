@@ -111,14 +111,17 @@ impl Redactor {
     /// What stands for somebody whose home directory has this name.
     fn stand_in(&self, name: &str) -> String {
         let same = |known: &str| known == name || (self.any_case && known.eq_ignore_ascii_case(name));
-        if let Some((_, stand_in)) = self.names.iter().find(|(known, _)| same(known)) {
+        if let Some((_, stand_in)) = self.names.iter().find(|(known, stand_in)| same(known) || *stand_in == name) {
             return (*stand_in).to_owned();
         }
         let mut others = self.others();
         if let Some((_, stand_in)) = others.iter().find(|(known, stand_in)| same(known) || stand_in == name) {
             return stand_in.clone();
         }
-        let stand_in = if others.is_empty() { "user".to_owned() } else { format!("user{}", others.len() + 1) };
+        let taken = |word: &String| others.iter().any(|(known, stand_in)| known == word || stand_in == word);
+        let numbers = others.len().max(1) + 1..;
+        let mut words = std::iter::once("user".to_owned()).chain(numbers.map(|number| format!("user{number}")));
+        let stand_in = words.find(|word| word != name && !taken(word)).unwrap_or_default();
         others.push((name.to_owned(), stand_in.clone()));
         stand_in
     }
