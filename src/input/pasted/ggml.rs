@@ -30,22 +30,20 @@ pub(super) fn read(lines: &mut Lines<'_>, told: &mut Told) -> bool {
         }
         return true;
     }
-    if let Some((_, target)) =
-        text.split_once("built with").and_then(|(_, rest)| Some(((), rest.split_once(" for ")?.1)))
-    {
-        if target.contains("windows") || target == "x64" {
-            lines.skip();
-            told.system("windows", number);
-            return true;
-        }
-        if target.contains("linux") {
-            lines.skip();
-            // It is what it was built for, in WSL2 as on Linux.
-            told.system("linux", number);
-            return true;
-        }
+    match built_for(&text) {
+        Some(target) if target.contains("windows") || target == "x64" => told.system("windows", number),
+        // It is what it was built for, in WSL2 as on Linux.
+        Some(target) if target.contains("linux") => told.system("linux", number),
+        _ => return false,
     }
-    false
+    lines.skip();
+    true
+}
+
+/// The target in `built with MSVC 19.29.30154.0 for x64`.
+fn built_for(text: &str) -> Option<&str> {
+    let (_, compiler) = text.split_once("built with")?;
+    Some(compiler.split_once(" for ")?.1)
 }
 
 fn is_count(text: &str, before: &str, behind: &str) -> bool {

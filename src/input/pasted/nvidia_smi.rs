@@ -1,4 +1,4 @@
-//! `nvidia-smi`: its table, `-L`, `-q`, and what `--query-gpu --format=csv` prints.
+//! `nvidia-smi`: its table and `-L`, what it says where it cannot start, and what the kernel's driver says of itself.
 
 use super::lines::Lines;
 use super::told::Told;
@@ -13,10 +13,9 @@ pub(super) fn read(lines: &mut Lines<'_>, told: &mut Told) -> bool {
         rows(lines, told);
         return true;
     }
-    if let Some((version, kind)) = status(&text) {
+    if text.contains("Driver/library version mismatch") {
         lines.skip();
-        _ = version;
-        told.machine("nvml-status", kind, number);
+        told.machine("nvml-status", "driver-library-mismatch", number);
         return true;
     }
     if let Some(version) = text.strip_prefix("NVRM version:").and_then(module_version) {
@@ -65,18 +64,17 @@ fn rows(lines: &mut Lines<'_>, told: &mut Told) {
             // What stands last is the driver model or the persistence mode.
             name.pop();
             told.gpu(&name.join(" "), line.number);
-        } else if let Some((_, memory)) =
-            text.split_once("MiB / ").and_then(|(_, rest)| Some(((), rest.split("MiB").next()?)))
-        {
-            told.of_gpu("memory", &format!("{} MiB", memory.trim()), line.number);
+        } else if let Some(memory) = memory(text) {
+            told.of_gpu("memory", &memory, line.number);
         }
     }
 }
 
-/// What it says where it cannot start.
-fn status(text: &str) -> Option<(&'static str, &'static str)> {
-    const SAID: &[(&str, &str)] = &[("Driver/library version mismatch", "driver-library-mismatch")];
-    SAID.iter().find(|(words, _)| text.contains(words)).copied()
+/// `12288 MiB` of `1012MiB /  12288MiB`.
+fn memory(text: &str) -> Option<String> {
+    let (_, behind) = text.split_once("MiB / ")?;
+    let (number, _) = behind.split_once("MiB")?;
+    Some(format!("{} MiB", number.trim()))
 }
 
 /// `520.56.06` in `NVIDIA UNIX x86_64 Kernel Module  520.56.06  Thu Oct  6`.
