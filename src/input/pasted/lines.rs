@@ -54,6 +54,13 @@ impl<'a> Lines<'a> {
         Some(line)
     }
 
+    /// Has the next line read, without what it is indented by, and goes on behind it where it was understood.
+    pub(super) fn read_one(&mut self, read: impl FnOnce(&str, usize) -> bool) -> bool {
+        let known = self.peek().is_some_and(|line| read(line.text.trim(), line.number));
+        self.at += usize::from(known);
+        known
+    }
+
     /// Goes on behind the next line.
     pub(super) fn skip(&mut self) {
         self.at += 1;

@@ -3,33 +3,33 @@
 use super::lines::Lines;
 use super::told::Told;
 
-/// Reads a line of such a list.
+/// Reads a line of such a list, or a table of them.
 pub(super) fn read(lines: &mut Lines<'_>, told: &mut Told) -> bool {
-    let Some(line) = lines.peek() else { return false };
-    let (text, number) = (line.text.trim().to_owned(), line.number);
-    let known =
-        if let Some(rest) = text.strip_prefix("[pip").and_then(|rest| rest.split_once(']')).map(|(_, rest)| rest) {
-            pinned(told, rest.trim(), number)
-        } else if let Some(rest) = text.strip_prefix("[conda]") {
-            conda(told, rest.trim(), number)
-        } else if text.contains("==") {
-            pinned(told, &text, number)
-        } else if is_table(&text) {
-            lines.skip();
-            return table(lines, told);
-        } else if let Some(built_for) = capabilities(&text) {
-            told.of_package("torch", "architectures", &built_for, number);
-            true
-        } else if let Some((name, version)) = row(&text).filter(|_| is_alone(&text)) {
-            told.package(name, version, number);
-            true
-        } else {
-            false
-        };
-    if known {
-        lines.skip();
+    match lines.next_if(is_table) {
+        Some(_) => table(lines, told),
+        None => lines.read_one(|text, number| line(told, text, number)),
     }
-    known
+}
+
+fn line(told: &mut Told, text: &str, number: usize) -> bool {
+    if let Some((_, rest)) = text.strip_prefix("[pip").and_then(|rest| rest.split_once(']')) {
+        return pinned(told, rest.trim(), number);
+    }
+    if let Some(rest) = text.strip_prefix("[conda]") {
+        return conda(told, rest.trim(), number);
+    }
+    if text.contains("==") {
+        return pinned(told, text, number);
+    }
+    if let Some(built_for) = capabilities(text) {
+        told.of_package("torch", "architectures", &built_for, number);
+        return true;
+    }
+    if let Some((name, version)) = row(text).filter(|_| is_alone(text)) {
+        told.package(name, version, number);
+        return true;
+    }
+    false
 }
 
 /// The first word of a text.

@@ -6,42 +6,49 @@ use crate::input::names;
 
 /// Reads a line of these.
 pub(super) fn read(lines: &mut Lines<'_>, told: &mut Told) -> bool {
-    let Some(line) = lines.peek() else { return false };
-    let (text, number) = (line.text.trim().to_owned(), line.number);
+    lines.read_one(|text, number| line(told, text, number))
+}
+
+fn line(told: &mut Told, text: &str, number: usize) -> bool {
     // Microsoft Windows [Version 10.0.19043.1586]
-    let known = if let Some((_, rest)) = text.split_once("Windows [Version 10.0.") {
-        windows(told, rest.split(']').next().unwrap_or_default(), number)
-    } else if let Some(rest) = text.strip_prefix("Linux version ") {
-        kernel(told, rest.split_whitespace().next().unwrap_or_default(), number)
-    } else if let Some(rest) = text.strip_prefix("Linux ") {
-        // `uname -a`: the name of the machine, then the kernel's version.
-        let mut words = rest.split_whitespace();
-        let version = words.nth(1).unwrap_or_default();
-        let is =
-            version.starts_with(|c: char| c.is_ascii_digit()) && text.contains('#') && kernel(told, version, number);
-        if is && let Some(arch) = words.find(|word| matches!(*word, "x86_64" | "aarch64")) {
-            architecture(told, arch, number);
-        }
-        is
-    } else if let Some(rest) = text.trim_start_matches("$ ").strip_prefix("Python 3.") {
-        banner(told, rest, number)
-    } else if let Some((name, value)) = text.split_once('=').filter(|(name, _)| names::of_variable(name).is_ok()) {
+    if let Some((_, rest)) = text.split_once("Windows [Version 10.0.") {
+        return windows(told, rest.split(']').next().unwrap_or_default(), number);
+    }
+    if let Some(rest) = text.strip_prefix("Linux version ") {
+        return kernel(told, rest.split_whitespace().next().unwrap_or_default(), number);
+    }
+    if let Some(rest) = text.strip_prefix("Linux ") {
+        return uname(told, rest, number);
+    }
+    if let Some(rest) = text.trim_start_matches("$ ").strip_prefix("Python 3.") {
+        return banner(told, rest, number);
+    }
+    if let Some((name, value)) = text.split_once('=').filter(|(name, _)| names::of_variable(name).is_ok()) {
         told.variable(name, value.trim_matches('"'), number);
-        true
-    } else if is_apple_chip(&text) {
+        return true;
+    }
+    if is_apple_chip(text) {
         told.system("macos", number);
-        told.machine("apple-chip", &*text, number);
+        told.machine("apple-chip", text, number);
         told.machine("apple-silicon", "true", number);
         told.list();
-        told.gpu(&text, number);
-        true
-    } else {
-        false
-    };
-    if known {
-        lines.skip();
+        told.gpu(text, number);
+        return true;
     }
-    known
+    false
+}
+
+/// `uname -a`, behind its first word: the name of the machine, the kernel's version, when it was built, the processor.
+fn uname(told: &mut Told, rest: &str, line: usize) -> bool {
+    let mut words = rest.split_whitespace();
+    let version = words.nth(1).unwrap_or_default();
+    if !rest.contains('#') || !kernel(told, version, line) {
+        return false;
+    }
+    if let Some(arch) = words.find(|word| matches!(*word, "x86_64" | "aarch64")) {
+        architecture(told, arch, line);
+    }
+    true
 }
 
 /// What Python says when it starts, behind `Python 3.`: `12.9 | packaged by Anaconda, Inc. | (main, …) [GCC 11.2.0] on linux`, or
