@@ -67,9 +67,8 @@ pub fn check(cases: &[Case], outcomes: &BTreeMap<String, String>) {
     let mut page = format!(
         "# Faults\n\nDrivers with one fault each, beside a healthy one, and what becomes of it. The tests build {} of them, run the \
          doctor over each and write this page. In every run standard output held the diagnosis and nothing else, the exit code was \
-         as promised, every other driver was told as without the fault, the run was over within its time, and no process and no file \
-         was left. Every other system was told as without the fault, too; of the libraries and tools of which a machine has one \
-         that is looked at with the seven faults that reach furthest, and the others are asked about alone.\n\n\
+         as promised, every other driver and every other system was told as without the fault, the run was over within its time, \
+         and no process and no file was left.\n\n\
          In the columns of other programs \"right\" means that the healthy driver is told, and that nothing of the faulty one's noise \
          is in the output. fastfetch tells no driver that runs on a processor; there it means that its JSON has its parts. For \
          env-doctor it means that it finds the NVIDIA driver by any way that it has: with a faulty NVML nvidia-smi is healthy, and the \

@@ -50,33 +50,30 @@ pub fn all(corpus: &Corpus) -> BTreeMap<String, String> {
     told.into_inner().unwrap()
 }
 
-/// The machines, and what the doctor says on them without any fault: of all systems, and of the one that a fault is about.
+/// The machines, and what the doctor says on them without any fault.
 struct Healthy {
     /// By the API of which there is one; the machine as it is has no name.
     machines: BTreeMap<&'static str, Machine>,
-    told: BTreeMap<(&'static str, bool), Value>,
+    told: BTreeMap<&'static str, Value>,
 }
 
 impl Healthy {
     fn new(corpus: &Corpus) -> Healthy {
         let mut healthy = Healthy { machines: BTreeMap::new(), told: BTreeMap::new() };
         let told = json(tool(&["doctor", "--json"]).envs(shown(&[], &corpus.folder)));
-        healthy.told.insert(("", true), told);
+        healthy.told.insert("", told);
         for single in single::SINGLES {
             healthy.machines.insert(single.api, Machine::new(corpus, single));
             let folder = single::healthy(corpus, single);
-            for whole in [true, false] {
-                let told = json(&mut healthy.doctor(corpus, single, &folder, whole));
-                healthy.told.insert((single.api, whole), told);
-            }
+            let told = json(&mut healthy.doctor(corpus, single, &folder));
+            healthy.told.insert(single.api, told);
         }
         healthy
     }
 
     /// The doctor on a machine with the libraries of a folder.
-    fn doctor(&self, corpus: &Corpus, single: &Single, folder: &Path, whole: bool) -> Command {
-        let arguments = if whole { &["doctor", "--json"][..] } else { &["doctor", "--json", "--only", single.system] };
-        let mut doctor = self.machines[single.api].command(arguments);
+    fn doctor(&self, corpus: &Corpus, single: &Single, folder: &Path) -> Command {
+        let mut doctor = self.machines[single.api].command(&["doctor", "--json"]);
         doctor.envs(shown(&[], &corpus.folder)).envs(single::shown(folder));
         doctor
     }
@@ -86,13 +83,10 @@ impl Healthy {
 fn run(corpus: &Corpus, cases: &[&Case], healthy: &Healthy) -> (Vec<(String, String)>, Vec<String>) {
     let name = cases[0].id.replace('/', "-");
     let single = single::of(cases[0].api);
-    // Whether other systems are as ever is looked at with the faults that reach far.
-    let far = ["segv", "sleep", "hunger", "closed", "daemon", "stdout", "threads"];
-    let whole = single.is_none() || far.iter().any(|kind| cases[0].id.ends_with(&format!("/{kind}-init")));
     let temporary = Folder::new(&format!("faults-tmp-{name}"));
     let hangs = cases.iter().any(|case| case.expected == Expected::TimedOut);
     let mut doctor = match single {
-        Some(single) => healthy.doctor(corpus, single, &single::folder_of(corpus, cases[0]), whole),
+        Some(single) => healthy.doctor(corpus, single, &single::folder_of(corpus, cases[0])),
         None => tool(&["doctor", "--json"]),
     };
     if hangs {
@@ -124,7 +118,7 @@ fn run(corpus: &Corpus, cases: &[&Case], healthy: &Healthy) -> (Vec<(String, Str
     must(ended.status.code() == Some(i32::from(errors)), format!("it ends with {}", ended.status));
     let limit = if hangs { Duration::from_secs(3 * TIME + 2) } else { Duration::from_secs(45) };
     must(took < limit, format!("it took {took:?}"));
-    let healthy = &healthy.told[&(single.map_or("", |single| single.api), whole)];
+    let healthy = &healthy.told[single.map_or("", |single| single.api)];
     let changed = what_changed(cases[0].api, healthy, &diagnosis, &corpus.folder);
     must(changed.is_empty(), format!("other things change: {changed:#?}"));
     let left = left_behind(id, &corpus.folder);
