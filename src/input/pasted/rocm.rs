@@ -5,42 +5,30 @@ use super::told::Told;
 
 /// Reads a line of it, with those that belong to it.
 pub(super) fn read(lines: &mut Lines<'_>, told: &mut Told) -> bool {
-    let Some(line) = lines.peek() else { return false };
-    let (text, number) = (line.text.trim().to_owned(), line.number);
-    let known = match () {
-        () if text.contains("ROCk module is NOT loaded") => {
-            told.machine("amdgpu-loaded", "false", number);
-            true
-        }
-        () if text.starts_with("ROCk module") && text.contains("is loaded") => {
-            told.machine("amdgpu-loaded", "true", number);
-            true
-        }
-        () if text.contains("Unable to open /dev/kfd read-write: Permission denied") => {
-            told.machine("rocm-kernel-driver", "no-access", number);
-            told.machine("rocm-closed-node", "/dev/kfd", number);
-            true
-        }
-        () if text.contains("Unable to open /dev/kfd read-write: No such file") => {
-            told.machine("rocm-kernel-driver", "no-node", number);
-            true
-        }
-        () if text.contains("kfd: skipped device") && text.contains("atomic") => {
-            told.machine("kfd-skip-reason", "pcie-atomics", number);
-            true
-        }
-        () => text == "HSA Agents" && agents(lines, told),
-    };
-    if known && lines.peek().is_some_and(|line| line.number == number) {
-        lines.skip();
+    match lines.next_if(|line| line.trim() == "HSA Agents") {
+        Some(_) => agents(lines, told),
+        None => lines.read_one(|text, number| line(told, text, number)),
     }
-    known
+}
+
+fn line(told: &mut Told, text: &str, number: usize) -> bool {
+    let facts: &[(&str, &str)] = match () {
+        () if text.contains("ROCk module is NOT loaded") => &[("amdgpu-loaded", "false")],
+        () if text.starts_with("ROCk module") && text.contains("is loaded") => &[("amdgpu-loaded", "true")],
+        () if text.contains("Unable to open /dev/kfd read-write: Permission denied") => {
+            &[("rocm-kernel-driver", "no-access"), ("rocm-closed-node", "/dev/kfd")]
+        }
+        () if text.contains("Unable to open /dev/kfd read-write: No such file") => &[("rocm-kernel-driver", "no-node")],
+        () if text.contains("kfd: skipped device") && text.contains("atomic") => &[("kfd-skip-reason", "pcie-atomics")],
+        () => return false,
+    };
+    facts.iter().for_each(|(word, value)| told.machine(word, *value, number));
+    true
 }
 
 /// The agents: a block for each, of which the GPUs have a target as their name and a name behind `Marketing Name`.
 fn agents(lines: &mut Lines<'_>, told: &mut Told) -> bool {
     told.list();
-    lines.skip();
     let mut target: Option<(String, usize)> = None;
     let mut name: Option<(String, usize)> = None;
     while let Some(line) = lines.next_if(|line| !line.contains("*** Done ***")) {
