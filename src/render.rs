@@ -135,13 +135,13 @@ pub fn is_hidden(c: char) -> bool {
 
 /// The same JSON, with what is hidden in its texts spelled out: serde_json leaves all of it but C0 as it is.
 pub fn spelled_out(json: String) -> String {
-    let is_new_line = |c: char| c == '\n';
-    if !json.chars().any(|c| is_hidden(c) && !is_new_line(c)) {
+    let is_spelled = |c: char| is_hidden(c) && c != '\n';
+    if !json.contains(is_spelled) {
         return json;
     }
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        match is_hidden(c) && !is_new_line(c) {
+        match is_spelled(c) {
             true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}"))),
             false => text.push(c),
         }

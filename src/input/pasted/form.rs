@@ -60,12 +60,12 @@ fn field(question: &str) -> Option<Field> {
     Some(match question.as_str() {
         "os platform and distribution" | "operating system" | "operating systems" | "os" => Field::Os,
         "python version" => Field::Python,
-        "tensorflow version" | "tensorflow version (use command below)" => Field::Package("tensorflow"),
-        "tensorflow version (you are using)" => Field::Package("tensorflow"),
+        "tensorflow version" | "tensorflow version (use command below)" | "tensorflow version (you are using)" => {
+            Field::Package("tensorflow")
+        }
         "onnx runtime version" | "onnxruntime version" => Field::Package("onnxruntime"),
         "cuda/cudnn version" | "cuda version" => Field::Cuda,
-        "gpu model and memory" | "gpu model" => Field::Gpu,
-        "gpu" => Field::Gpu,
+        "gpu model and memory" | "gpu model" | "gpu" => Field::Gpu,
         _ => return None,
     })
 }
